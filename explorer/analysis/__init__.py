@@ -1,0 +1,1 @@
+"""Results about a trained classifier: what it predicts, how well, and which pixels decide. Nothing draws."""

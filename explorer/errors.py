@@ -1,0 +1,33 @@
+"""The errors that reach a user.
+
+Each message is one plain sentence or two: what was wrong, and what to do about it. A page shows the message,
+the command line prints it and exits with 1; neither shows a traceback.
+"""
+
+
+class ExplorerError(Exception):
+    """Something the user can understand and act upon."""
+
+
+class DataError(ExplorerError):
+    """A data set is unknown, missing or damaged."""
+
+
+class ConfigError(ExplorerError):
+    """A setting is unknown, out of range or contradicts another."""
+
+
+class CheckpointError(ExplorerError):
+    """A checkpoint cannot be found, read or trusted."""
+
+
+class RunError(ExplorerError):
+    """A run cannot be found, started, resumed or finished."""
+
+
+class DeviceError(ExplorerError):
+    """The chosen device does not exist on this machine."""
+
+
+class ImageError(ExplorerError):
+    """A picture cannot be read or holds nothing to classify."""

@@ -1,0 +1,1 @@
+"""Training: configuration, optimizers, the loop, the worker and the queue."""

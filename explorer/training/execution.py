@@ -1,0 +1,254 @@
+"""Computing a run: the loop's records, written into the run's directory.
+
+The order of writing makes every moment safe to be killed in: predictions and weights of an epoch first, then
+the line of the history, then the state from which the run would go on, and the status last.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from explorer import devices
+from explorer.analysis.prediction_files import save_predictions
+from explorer.analysis.predictions import Predictions
+from explorer.data import catalog
+from explorer.data.splits import load_split
+from explorer.errors import ExplorerError, RunError
+from explorer.files import replacing
+from explorer.store.checkpoints import FORMAT, Metadata, library_versions, load_checkpoint, save_checkpoint
+from explorer.store.runs import Run, Status
+from explorer.training.config import TrainConfig
+from explorer.training.loop import train
+from explorer.training.records import Cut, Done, Epoch, Record, Step
+from explorer.training.state import TrainingState
+
+STATUS_SECONDS = 0.2
+STOP_SECONDS = 0.05
+STATE_SECONDS = 30.0
+"""A killed run loses at most so much work, however long its epochs are."""
+
+Listener = Callable[[Record], None]
+
+
+def execute(run: Run, listen: Listener | None = None) -> Status:
+    """Compute a run to its end in this process, from where its saved state stands.
+
+    Parameters
+    ----------
+    run : Run
+        New, stopped, interrupted or failed; a finished one is left as it is.
+    listen : callable, optional
+        Is handed every record, for a progress bar or a test.
+
+    Returns
+    -------
+    Status
+        `finished`, or `stopped` where somebody asked for it.
+
+    Raises
+    ------
+    ExplorerError
+        What went wrong; the status says the same, and the last good checkpoint is kept.
+    """
+    with run.lock():
+        if run.status.state == "finished":
+            return run.status
+        execution = _Execution(run)
+        try:
+            execution.prepare()
+            return execution.follow(listen or (lambda _record: None))
+        except KeyboardInterrupt:
+            execution.stop()
+            raise
+        except ExplorerError as error:
+            execution.fail(str(error))
+            raise
+        except Exception as error:
+            message = explain(error)
+            execution.fail(message)
+            raise RunError(message) from error
+
+
+def explain(error: Exception) -> str:
+    """Say in plain words what made a run fail."""
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return "There was not enough memory. Choose a smaller batch size or model; the last good checkpoint is kept."
+    if isinstance(error, OSError):
+        return f"The run could not be saved ({error.strerror or text}). Free some disk space, then resume it."
+    return f"The training stopped on an unexpected problem ({type(error).__name__}: {text[:200]})."
+
+
+class _Execution:
+    """The writer of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.status = run.status.model_copy(update={"state": "running", "message": "", "images_per_second": None})
+        self.state: TrainingState | None = None
+        self.last_status = self.last_stop = self.last_state = time.monotonic()
+        self.rate_start: tuple[float, int] | None = None
+        self.loss = float("nan")
+
+    def prepare(self) -> None:
+        """Load everything, up to but not including the first step."""
+        self.run.clear_stop()
+        self.run.write_status(self.status)
+        config = TrainConfig.parse(self.run.config)
+        self.device = devices.resolve(config.device)
+        torch.set_num_threads(config.threads or devices.cores())
+        self.state = state = TrainingState(config, self.device)
+        if self.run.state_file.exists():
+            state.restore(torch.load(self.run.state_file, map_location=self.device, weights_only=True))
+        self.run.truncate_history(state.epoch, state.step)
+        self.config = config
+        self.best = best_epoch(self.run.epochs())
+        self.records: Iterator[Record] = train(config, state, cut=self._recorded_cut())
+        self._update(epoch=state.epoch, epochs=config.epochs, step=state.step, best_epoch=self.best)
+        self._update(device=devices.title(self.device), seconds=state.seconds)
+        self.run.write_status(self.status)
+
+    def follow(self, listen: Listener) -> Status:
+        """Write down record after record until the run is over or asked to stop."""
+        for record in self.records:
+            match record:
+                case Step():
+                    self._on_step(record)
+                case Cut():
+                    self.run.append_event({"kind": "cut", "epoch": record.epoch, "step": record.step})
+                case Epoch():
+                    self._on_epoch(record)
+                case Done():
+                    self._update(state="finished", step=0, steps=0, seconds=record.seconds)
+                    self.run.write_status(self.status)
+            listen(record)
+            if isinstance(record, Step | Epoch) and self._asked_to_stop():
+                self.stop()
+                return self.status
+        return self.status
+
+    def stop(self) -> None:
+        """Save the position and say that the run stands still."""
+        if self.state is not None:
+            self._save_state()
+        self._update(state="stopped", images_per_second=None)
+        self.run.write_status(self.status)
+
+    def fail(self, message: str) -> None:
+        """Say what happened, even where the disk is full and only a short file may still fit."""
+        self._update(state="failed", message=message, images_per_second=None)
+        try:
+            self.run.write_status(self.status)
+        except OSError:
+            return
+
+    def _on_step(self, step: Step) -> None:
+        now = time.monotonic()
+        if self.rate_start is None:
+            self.rate_start = (now, 0)
+            self._report(step, now)
+            return
+        self.rate_start = (self.rate_start[0], self.rate_start[1] + step.images)
+        if now - self.last_status >= STATUS_SECONDS:
+            self._report(step, now)
+        if now - self.last_state >= STATE_SECONDS:
+            self._save_state()
+
+    def _report(self, step: Step, now: float) -> None:
+        """Put a step into the status and the history."""
+        assert self.state is not None
+        started, images = self.rate_start or (now, 0)
+        loss = _finite(step.loss.item())
+        self._update(
+            step=step.step,
+            steps=step.steps,
+            loss=loss,
+            seconds=self.state.seconds,
+            images_per_second=images / (now - started) if images else None,
+        )
+        self.run.write_status(self.status)
+        line = {"kind": "step", "epoch": step.epoch, "step": step.step, "steps": step.steps}
+        self.run.append_history(line | {"loss": loss, "learning_rate": step.learning_rate})
+        self.last_status = now
+
+    def _on_epoch(self, epoch: Epoch) -> None:
+        metrics = {
+            "train_loss": epoch.train_loss,
+            "train_accuracy": epoch.train_accuracy,
+            "validation_loss": epoch.validation_loss,
+            "validation_accuracy": epoch.validation_accuracy,
+        }
+        self._save_weights(epoch, metrics | {"test_accuracy": epoch.test_accuracy})
+        times = {"learning_rate": epoch.learning_rate, "train_seconds": epoch.train_seconds, "seconds": epoch.seconds}
+        line = {"kind": "epoch", "epoch": epoch.epoch} | metrics | {"test_accuracy": epoch.test_accuracy} | times
+        self.run.append_history(line)
+        self.best = best_epoch(self.run.epochs())
+        self._save_state()
+        self._update(epoch=epoch.epoch, step=0, best_epoch=self.best, seconds=epoch.seconds)
+        self.run.write_status(self.status)
+        self._prune()
+        self.rate_start = None
+
+    def _save_weights(self, epoch: Epoch, metrics: dict[str, float]) -> None:
+        assert self.state is not None
+        spec = catalog.get(self.config.dataset)
+        metadata = Metadata(
+            format=FORMAT,
+            model=self.config.model,
+            options=self.config.options,
+            classes=spec.classes,
+            mean=spec.mean,
+            std=spec.std,
+            config=self.config.model_dump(mode="json"),
+            metrics={"epoch": epoch.epoch} | metrics,
+            versions=library_versions(),
+        )
+        path = self.run.weights(epoch.epoch)
+        save_checkpoint(path, self.state.evaluated, metadata)
+        digest = load_checkpoint(path).digest
+        for name, logits in epoch.logits.items():
+            split = load_split(self.config.dataset, name)
+            predictions = Predictions(
+                logits, split.labels, split.indices, spec.classes, digest, split.dataset, split.name
+            )
+            save_predictions(self.run.predictions(name, epoch.epoch), predictions, full=False)
+
+    def _prune(self) -> None:
+        """Keep the weights of the first, the best and the last epoch."""
+        keep = {1, self.best, self.status.epoch}
+        for epoch in self.run.kept_epochs():
+            if epoch not in keep:
+                self.run.weights(epoch).unlink(missing_ok=True)
+
+    def _save_state(self) -> None:
+        assert self.state is not None
+        with replacing(self.run.state_file) as temporary:
+            torch.save(self.state.tensors(), temporary)
+        self.last_state = time.monotonic()
+
+    def _asked_to_stop(self) -> bool:
+        now = time.monotonic()
+        if now - self.last_stop < STOP_SECONDS:
+            return False
+        self.last_stop = now
+        return self.run.stop_requested
+
+    def _recorded_cut(self) -> Cut | None:
+        cuts = [event for event in self.run.events() if event["kind"] == "cut"]
+        return Cut(cuts[-1]["epoch"], cuts[-1]["step"]) if cuts else None
+
+    def _update(self, **changes: Any) -> None:
+        self.status = self.status.model_copy(update=changes)
+
+
+def best_epoch(epochs: list[dict[str, Any]]) -> int | None:
+    """Return the first epoch with the highest validation accuracy."""
+    best = max(epochs, key=lambda line: line["validation_accuracy"], default=None)
+    return None if best is None else int(best["epoch"])
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,205 @@
+"""The training loop: a generator that yields records and touches no file and no screen.
+
+To stop it, close it. The caller owns the state and may save it whenever the generator has yielded; a run that
+goes on from a saved state ends bit for bit where the uninterrupted one does.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from explorer import devices
+from explorer.analysis.predictions import predict
+from explorer.data import catalog
+from explorer.data.splits import load_split
+from explorer.errors import RunError
+from explorer.store.checkpoints import Classifier
+from explorer.training.batches import Batches
+from explorer.training.config import TrainConfig
+from explorer.training.optimizers import learning_rate
+from explorer.training.plan import RANDOM_LAYERS, Plan, make_plan
+from explorer.training.randomness import seed_global
+from explorer.training.records import Cut, Done, Epoch, Record, Step
+from explorer.training.state import TrainingState
+
+FINITE_CHECK_STEPS = 25
+
+
+def train(
+    config: TrainConfig,
+    state: TrainingState | None = None,
+    *,
+    cut: Cut | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Record]:
+    """Train and yield a `Step` for each step, an `Epoch` for each epoch and one `Done`.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        All settings.
+    state : TrainingState, optional
+        Where to go on; a fresh one by default. It is changed in place.
+    cut : Cut, optional
+        End after this step, as the clock once decided in the run that is now resumed.
+    clock : callable, optional
+        Returns seconds; for `time_budget` and the times in the records.
+
+    Raises
+    ------
+    ConfigError, DeviceError, DataError
+        Before the first step.
+    RunError
+        The loss is no longer a finite number.
+    """
+    plan = make_plan(config)
+    state = state or TrainingState(config, devices.resolve(config.device))
+    return _Loop(config, plan, state, cut, clock).records()
+
+
+class _Loop:
+    def __init__(
+        self,
+        config: TrainConfig,
+        plan: Plan,
+        state: TrainingState,
+        cut: Cut | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.config, self.plan, self.state, self.cut, self.clock = config, plan, state, cut, clock
+        self.draws = any(isinstance(layer, RANDOM_LAYERS) for layer in state.network.modules())
+        self.batches = Batches(config, plan, load_split(config.dataset, "train"), state.device)
+
+    def records(self) -> Iterator[Record]:
+        config, state = self.config, self.state
+        self.mark = self.clock()
+        while state.epoch < config.epochs and not self._cut_short():
+            yield from self._steps()
+            self._check_finite(state.loss_sum)
+            yield self._finish_epoch()
+            if state.epoch < config.epochs and self.cut is None and self._out_of_time():
+                self.cut = Cut(state.epoch, self.plan.steps)
+                yield self.cut
+        yield Done("time" if self._cut_short() else "epochs", state.epoch, state.seconds)
+
+    def _cut_short(self) -> bool:
+        return self.cut is not None and self.state.epoch >= self.cut.epoch
+
+    def _steps(self) -> Iterator[Record]:
+        config, state, plan = self.config, self.state, self.plan
+        epoch = state.epoch + 1
+        state.network.train()
+        if self.cut == Cut(epoch, state.step):
+            return
+        for images, labels in self.batches.epoch(epoch, state.step):
+            rate = self._set_learning_rate()
+            if self.draws:
+                seed_global(state.device, config.seed, "step", epoch, state.step)
+            loss = self._step(images, labels)
+            state.step += 1
+            self._count_time()
+            if state.step % FINITE_CHECK_STEPS == 0:
+                self._check_finite(state.loss_sum)
+            yield Step(epoch, state.step, plan.steps, len(labels), loss, rate)
+            if self.cut is None and self._out_of_time():
+                self.cut = Cut(epoch, state.step)
+                yield self.cut
+            if self.cut == Cut(epoch, state.step):
+                return
+
+    def _set_learning_rate(self) -> float:
+        state = self.state
+        rate = learning_rate(self.config, state.epoch * self.plan.steps + state.step, self.plan.steps)
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Take one optimizer step; a batch larger than a piece adds up the gradients of its pieces."""
+        state, count = self.state, len(labels)
+        state.optimizer.zero_grad()
+        if count <= self.plan.piece:
+            loss = self._forward(images, labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            loss = loss.detach()
+        else:
+            loss = torch.zeros((), device=state.device)
+            pieces = zip(images.split(self.plan.piece), labels.split(self.plan.piece), strict=True)
+            for some_images, some_labels in pieces:
+                part = self._forward(some_images, some_labels) * (len(some_labels) / count)
+                part.backward()  # type: ignore[no-untyped-call]
+                loss += part.detach()
+        state.optimizer.step()
+        state.update_average()
+        state.loss_sum += loss * count
+        state.seen += count
+        return loss
+
+    def _forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        logits = self.state.network(images)
+        self.state.correct += (logits.detach().argmax(1) == labels).sum()
+        return batch_loss(self.config, logits, labels)
+
+    def _finish_epoch(self) -> Epoch:
+        config, state = self.config, self.state
+        train_loss = state.loss_sum.item() / state.seen
+        train_accuracy = state.correct.item() / state.seen
+        train_seconds = state.train_seconds
+        spec = catalog.get(config.dataset)
+        classifier = Classifier(state.evaluated, spec.mean, spec.std).to(state.device).eval()
+        splits = {name: load_split(config.dataset, name) for name in ("validation", "test")}
+        logits = {name: predict(classifier, split.images, device=state.device) for name, split in splits.items()}
+        rate = state.optimizer.param_groups[0]["lr"]
+        state.epoch += 1
+        state.start_epoch()
+        self._count_time(training=False)
+        validation_loss, validation_accuracy = score(logits["validation"], splits["validation"].labels)
+        return Epoch(
+            epoch=state.epoch,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            test_accuracy=score(logits["test"], splits["test"].labels)[1],
+            learning_rate=rate,
+            train_seconds=train_seconds,
+            seconds=state.seconds,
+            logits=logits,
+        )
+
+    def _count_time(self, training: bool = True) -> None:
+        now = self.clock()
+        self.state.seconds += now - self.mark
+        if training:
+            self.state.train_seconds += now - self.mark
+        self.mark = now
+
+    def _out_of_time(self) -> bool:
+        return self.config.time_budget is not None and self.state.seconds >= self.config.time_budget
+
+    def _check_finite(self, value: Tensor) -> None:
+        if not math.isfinite(value.item()):
+            raise RunError(
+                f"The loss became infinite or undefined in epoch {self.state.epoch + 1}, step {self.state.step}. "
+                "Try a lower learning rate; the last good checkpoint is kept."
+            )
+
+
+def batch_loss(config: TrainConfig, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean loss over a batch; `mse` sums the squared errors of an image's softmax outputs."""
+    if config.loss == "cross-entropy":
+        return F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    target = F.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    return (logits.softmax(1) - target).square().sum(1).mean()
+
+
+def score(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return mean cross entropy (nats) and accuracy of logits (N, C) against labels (N,)."""
+    scores, target = torch.from_numpy(logits).double(), torch.from_numpy(labels.copy())
+    accuracy = float((logits.argmax(1) == labels).mean())
+    return F.cross_entropy(scores, target).item(), accuracy

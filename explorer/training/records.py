@@ -1,0 +1,81 @@
+"""What the training loop reports. Whoever listens decides what to write, draw or count."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step is done.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Both count from 1.
+    steps : int
+        Steps of a whole epoch.
+    images : int
+        Images in this step.
+    loss : Tensor, shape ()
+        Mean loss of the batch; left on its device, so that listening costs nothing until it is read.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    images: int
+    loss: Tensor
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The time budget ends the run within an epoch, after this step. To be noted before it takes effect."""
+
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch is done and evaluated.
+
+    Attributes
+    ----------
+    train_loss, train_accuracy : float
+        Averages over the steps of the epoch, as the weights changed and with dropout and augmentation on.
+    validation_loss, validation_accuracy, test_accuracy : float
+        Of the weights at its end (their average, where averaging is on); cross entropy in nats.
+    logits : dict of ndarray of float32, shape (N, C)
+        For the splits `validation` and `test`.
+    train_seconds : float
+        Time of the steps alone.
+    seconds : float
+        Time from the first step of the run to here, evaluation included, interruptions not.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    test_accuracy: float
+    learning_rate: float
+    train_seconds: float
+    seconds: float
+    logits: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The run is over: all epochs, or the time budget."""
+
+    reason: Literal["epochs", "time"]
+    epoch: int
+    seconds: float
+
+
+Record = Step | Cut | Epoch | Done

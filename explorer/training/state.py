@@ -1,0 +1,107 @@
+"""Everything that a run carries from one step to the next."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import models
+from explorer.training.config import TrainConfig
+from explorer.training.optimizers import make_optimizer
+from explorer.training.plan import input_shape
+from explorer.training.randomness import seed_global
+
+
+class TrainingState:
+    """Weights, optimizer and position of a run; what is saved to resume it.
+
+    Attributes
+    ----------
+    network : nn.Module
+        The network being trained, on its device.
+    average : nn.Module or None
+        The exponential moving average of its weights, where the configuration asks for one.
+    epoch, step : int
+        Epochs completed, and steps done of the next.
+    loss_sum, correct, seen : Tensor, Tensor, int
+        Running sums over the unfinished epoch.
+    seconds, train_seconds : float
+        Time spent on the run, and on the steps of the unfinished epoch.
+    """
+
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
+        seed_global(torch.device("cpu"), config.seed, "weights")
+        network = models.build(config.model, config.options, input_shape(config))
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False) if config.ema else None
+        self.optimizer = make_optimizer(config, self.network.parameters())
+        self.device = device
+        self.decay = config.ema
+        self.epoch = self.step = self.updates = 0
+        self.seconds = self.train_seconds = 0.0
+        self.start_epoch()
+
+    def start_epoch(self) -> None:
+        """Begin the running sums anew."""
+        self.step = self.seen = 0
+        self.train_seconds = 0.0
+        self.loss_sum = torch.zeros((), dtype=torch.float32 if self.device.type == "mps" else torch.float64).to(
+            self.device
+        )
+        self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is evaluated and saved: the average, where there is one."""
+        return self.network if self.average is None else self.average
+
+    def update_average(self) -> None:
+        """Move the average towards the weights.
+
+        The decay grows as (1 + t) / (10 + t) with the number of updates until it reaches its value, so that
+        the random initial weights are soon forgotten. Batch-norm statistics are averaged as well.
+        """
+        if self.average is None:
+            return
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        with torch.no_grad():
+            pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
+            for mean, value in pairs:
+                if mean.is_floating_point():
+                    mean.lerp_(value, 1 - decay)
+                else:
+                    mean.copy_(value)
+
+    def tensors(self) -> dict[str, Any]:
+        """Return all of it as tensors and plain values, for `torch.save`."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "updates": self.updates,
+            "seen": self.seen,
+            "loss_sum": self.loss_sum,
+            "correct": self.correct,
+            "seconds": self.seconds,
+            "train_seconds": self.train_seconds,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take over what `tensors` returned."""
+        self.network.load_state_dict(saved["network"])
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        for name in ("epoch", "step", "updates", "seen", "seconds", "train_seconds"):
+            setattr(self, name, saved[name])
+        self.loss_sum = _onto(saved["loss_sum"], self.device)
+        self.correct = _onto(saved["correct"], self.device)
+
+
+def _onto(value: Tensor, device: torch.device) -> Tensor:
+    return value.to(device).clone()

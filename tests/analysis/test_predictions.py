@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import scipy.special
+import torch
+from sklearn import metrics
+
+from explorer.analysis.predictions import Predictions, predict, to_pixels
+from explorer.errors import CheckpointError, DataError
+
+
+class Checkpoint:
+    """What Predictions.compute reads of a checkpoint."""
+
+    digest = "0123"
+
+    def __init__(self, model, classes):
+        self._model, self.classes = model, classes
+
+    def classifier(self, device="cpu"):
+        return self._model
+
+
+def test_to_pixels_spans_zero_to_one_and_copies(split):
+    pixels = to_pixels(split.images)
+    assert pixels.shape == (40, 1, 28, 28) and pixels.dtype == torch.float32
+    np.testing.assert_allclose(pixels[:, 0].numpy(), split.images / 255, atol=1e-7)
+    pixels.zero_()
+    assert split.images.max() == 255
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 40, 1000])
+def test_predict_equals_one_plain_forward_pass_in_evaluation_mode(classifier, split, batch_size):
+    logits = predict(classifier, split.images, batch_size=batch_size)
+    assert classifier.training and all(m.training for m in classifier.modules())
+    with torch.no_grad():
+        expected = classifier.eval()(to_pixels(split.images)).numpy()
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
+def test_predict_leaves_batch_norm_statistics_alone(classifier, split):
+    before = {name: value.clone() for name, value in classifier.state_dict().items()}
+    predict(classifier, split.images)
+    after = classifier.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_predict_without_images_has_the_classes(classifier, split):
+    assert predict(classifier, split.images[:0]).shape == (0, 10)
+
+
+def test_compute_identifies_its_origin(classifier, split):
+    result = Predictions.compute(Checkpoint(classifier, tuple("abcdefghij")), split)
+    assert (result.checkpoint, result.dataset, result.split) == ("0123", "fashion-mnist", "test")
+    np.testing.assert_array_equal(result.indices, split.indices)
+    np.testing.assert_array_equal(result.labels, split.labels)
+    np.testing.assert_array_equal(result.logits, predict(classifier, split.images))
+
+
+def test_compute_refuses_labels_without_a_class(classifier, split):
+    with pytest.raises(DataError, match="knows 3"):
+        Predictions.compute(Checkpoint(classifier, ("a", "b", "c")), split)
+
+
+def test_compute_refuses_outputs_that_are_not_numbers(classifier, split):
+    with torch.no_grad():
+        classifier.network[-1].bias[0] = float("nan")
+    with pytest.raises(CheckpointError, match="not finite"):
+        Predictions.compute(Checkpoint(classifier, tuple("abcdefghij")), split)
+
+
+def test_figures_equal_independent_ones(random_predictions):
+    p = random_predictions
+    probabilities = scipy.special.softmax(p.logits.astype(np.float64), axis=1)
+    np.testing.assert_allclose(p.probabilities, probabilities, rtol=1e-13)
+    assert p.probabilities.dtype == np.float64
+    np.testing.assert_array_equal(p.predicted, probabilities.argmax(axis=1))
+    assert p.accuracy == pytest.approx(metrics.accuracy_score(p.labels, p.predicted), abs=1e-12)
+    assert p.misclassification_rate == pytest.approx(1 - p.accuracy, abs=1e-12)
+    assert p.log_loss == pytest.approx(metrics.log_loss(p.labels, probabilities), abs=1e-12)
+    losses = torch.nn.functional.cross_entropy(
+        torch.tensor(p.logits, dtype=torch.float64), torch.tensor(p.labels), reduction="none"
+    )
+    np.testing.assert_allclose(p.loss, losses.numpy(), atol=1e-12)
+    ordered = np.sort(probabilities, axis=1)
+    np.testing.assert_allclose(p.confidence, ordered[:, -1], atol=1e-14)
+    np.testing.assert_allclose(p.margin, ordered[:, -1] - ordered[:, -2], atol=1e-14)
+
+
+def test_loss_stays_finite_where_a_probability_underflows(make_predictions):
+    p = make_predictions([[2000.0, 0.0], [0.0, 3.0]], [1, 1])
+    assert p.probabilities[0, 1] == 0.0
+    assert p.loss[0] == pytest.approx(2000.0)
+    assert np.isfinite(p.log_loss)
+
+
+def test_mistakes_come_most_confident_first(random_predictions):
+    p = random_predictions
+    rows = p.mistakes()
+    np.testing.assert_array_equal(np.sort(rows), np.flatnonzero(p.logits.argmax(1) != p.labels))
+    assert len(rows) > 10
+    assert (np.diff(p.probabilities.max(axis=1)[rows]) <= 0).all()
+
+
+def test_without_images_rates_are_undefined(make_predictions):
+    p = make_predictions(np.empty((0, 3)), [])
+    assert np.isnan([p.accuracy, p.misclassification_rate, p.log_loss]).all()
+    assert len(p.mistakes()) == 0 and p.margin.shape == (0,)
+
+
+def test_derived_arrays_cannot_be_changed(random_predictions):
+    for name in ("probabilities", "predicted", "confidence", "loss", "margin"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(random_predictions, name)[0] = 0
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "classes"),
+    [
+        (np.zeros((3, 2)), [0, 1, 2], ("a", "b")),
+        (np.zeros((3, 2)), [0, 1, -1], ("a", "b")),
+        (np.zeros((3, 2)), [0, 1], ("a", "b")),
+        (np.zeros((3, 2)), [0, 1, 1], ("a", "b", "c")),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(make_predictions, logits, labels, classes):
+    with pytest.raises(ValueError, match=r"must lie|have shape"):
+        make_predictions(logits, labels, classes)
