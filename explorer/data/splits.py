@@ -94,6 +94,7 @@ def _quotas(counts: np.ndarray, total: int) -> np.ndarray:
     return quotas
 
 
+@lru_cache(maxsize=8)
 def _read(spec: catalog.DatasetSpec, which: str) -> np.ndarray:
     file: catalog.IdxFile = getattr(spec, which)
     return idx.load(spec.folder / file.name, file.md5)

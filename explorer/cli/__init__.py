@@ -1,0 +1,40 @@
+"""The command line: every capability without a browser.
+
+Each command prints for people, or with `--json` one JSON document on standard output and nothing else; progress
+and messages go to standard error. Errors exit with 1, wrong usage with 2.
+"""
+
+import sys
+
+import typer
+
+from explorer.cli import analyse, listing, training
+from explorer.errors import ExplorerError
+
+app = typer.Typer(
+    name="python -m explorer",
+    help="Train small image classifiers and look inside them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for module in (listing, training, analyse):
+    module.add_commands(app)
+
+
+def main() -> None:
+    """Run the command line and turn every foreseen error into one line and an exit code."""
+    try:
+        app()
+    except ExplorerError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Interrupted. A run that was training can be resumed.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        print(f"Error: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
+        sys.exit(1)

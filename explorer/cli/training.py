@@ -1,0 +1,108 @@
+"""`train` and `resume`: compute a run in this process."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from explorer.cli.output import Json, percent, print_json
+from explorer.errors import ConfigError, RunError
+from explorer.store import runs
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("train")(train)
+    app.command("resume")(resume)
+    app.command("supervise", hidden=True)(supervise)
+
+
+def train(
+    config: Annotated[Path | None, typer.Option(help="A JSON file with fields of the configuration.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="The data set.")] = None,
+    model: Annotated[str | None, typer.Option(help="The architecture.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
+    name: Annotated[str, typer.Option(help="A display name for the run.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Train a model. Ctrl+C stops it; `resume` goes on."""
+    from explorer.training.config import TrainConfig
+    from explorer.training.plan import make_plan
+    from explorer.training.settings import apply_settings
+
+    values = _read(config) if config else {}
+    given = {"dataset": dataset, "model": model, "epochs": epochs, "seed": seed}
+    values |= {key: value for key, value in given.items() if value is not None}
+    parsed = TrainConfig.parse(apply_settings(values, settings or []))
+    make_plan(parsed)
+    run = runs.create(parsed.model_dump(mode="json"), name)
+    typer.echo(f"Run {run.id}", err=True)
+    _compute(run, as_json)
+
+
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")],
+    as_json: Json = False,
+) -> None:
+    """Go on with a stopped, interrupted or failed run; of a finished one, print the result."""
+    _compute(runs.get(run_id), as_json)
+
+
+def supervise() -> None:
+    """Compute the runs that the application queues; it starts this command itself."""
+    from explorer.training.supervisor import serve
+
+    serve()
+
+
+def _compute(run: runs.Run, as_json: bool) -> None:
+    from explorer.cli.progress import TrainingProgress
+    from explorer.training.execution import execute
+
+    with TrainingProgress(run) as progress:
+        execute(run, progress.listen)
+    document = result(run)
+    if as_json:
+        print_json(document)
+        return
+    typer.echo(
+        f"{run.status.state.capitalize()} after {document['epochs']} epochs and {document['seconds']:.1f} s: "
+        f"validation accuracy {percent(document['validation_accuracy'])}, "
+        f"test accuracy {percent(document['test_accuracy'])}.\n"
+        f"Best epoch by validation: {document['best_epoch']}, {document['best_checkpoint']}"
+    )
+
+
+def result(run: runs.Run) -> dict[str, Any]:
+    """Return what is known of a run at its end; the accuracies are those of its last epoch."""
+    epochs, status = run.epochs(), run.status
+    if not epochs or status.best_epoch is None:
+        raise RunError(f"Run {run.id} was stopped before its first epoch was complete. Resume it to go on.")
+    last = epochs[-1]
+    return {
+        "run": run.id,
+        "checkpoint": str(run.weights(last["epoch"])),
+        "best_checkpoint": str(run.weights(status.best_epoch)),
+        "best_epoch": status.best_epoch,
+        "epochs": last["epoch"],
+        "seconds": status.seconds,
+        "train_loss": last["train_loss"],
+        "validation_accuracy": last["validation_accuracy"],
+        "test_accuracy": last["test_accuracy"],
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(sys.stdin.read() if str(path) == "-" else path.read_text())
+    except OSError as error:
+        raise ConfigError(f"The configuration {path.name!r} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"The configuration {path.name!r} is not valid JSON.") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"The configuration {path.name!r} must be a JSON object of fields and values.")
+    return document

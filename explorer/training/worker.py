@@ -1,0 +1,25 @@
+"""What runs in a worker process."""
+
+import signal
+import sys
+
+from explorer.errors import ExplorerError
+from explorer.store import runs
+from explorer.training.execution import execute
+
+
+def work(run_id: str) -> None:
+    """Compute a run; whatever goes wrong is in its status afterwards."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        execute(runs.get(run_id))
+    except (ExplorerError, KeyboardInterrupt) as error:
+        print(f"{run_id}: {error}", file=sys.stderr)
+
+
+def do_nothing() -> None:
+    """Let the fork server start."""
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt

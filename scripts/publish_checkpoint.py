@@ -1,0 +1,84 @@
+"""Put a trained checkpoint among those that ship, in half precision where that costs no accuracy.
+
+    python scripts/publish_checkpoint.py RUN
+
+takes the best epoch of a run by validation, writes `checkpoints/<dataset>-<model>.safetensors` and refreshes the
+table in `checkpoints/README.md`. The weights are rounded to half precision only if the validation accuracy stays.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from explorer.analysis.predictions import Predictions
+from explorer.data.splits import load_split
+from explorer.paths import SHIPPED_CHECKPOINTS
+from explorer.store.catalog import resolve, shipped
+from explorer.store.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from explorer.training.config import TrainConfig
+
+TABLE = "<!-- table -->"
+
+
+def publish(reference: str) -> Path:
+    """Write the shipped file for a run or checkpoint and return its path."""
+    source = load_checkpoint(resolve(reference))
+    target = SHIPPED_CHECKPOINTS / f"{source.dataset}-{source.model}.safetensors"
+    network = source.classifier().network
+    save_checkpoint(target, network, source.metadata, half=True)
+    if _accuracy(load_checkpoint(target), "validation") < _accuracy(source, "validation"):
+        save_checkpoint(target, network, source.metadata)
+    figures = {f"{split}_accuracy": _accuracy(load_checkpoint(target), split) for split in ("validation", "test")}
+    metadata = source.metadata.model_copy(update={"metrics": source.metrics | figures})
+    save_checkpoint(target, network, metadata, half=target.stat().st_size < source.path.stat().st_size * 0.75)
+    return target
+
+
+def write_table() -> None:
+    """Refresh the table of shipped checkpoints, each with the command that trained it."""
+    readme = SHIPPED_CHECKPOINTS / "README.md"
+    head, _, rest = readme.read_text().partition(TABLE)
+    _, _, tail = rest.partition(TABLE)
+    readme.write_text(f"{head}{TABLE}\n{_table()}\n{TABLE}{tail}")
+
+
+def _table() -> str:
+    lines = ["| name | parameters | size | epoch | validation | test |", "|---|---:|---:|---:|---:|---:|"]
+    commands = []
+    for path in shipped():
+        checkpoint = load_checkpoint(path)
+        figures = checkpoint.metrics
+        lines.append(
+            f"| `{checkpoint.name}` | {checkpoint.parameters:,} | {path.stat().st_size / 1e6:.1f} MB "
+            f"| {figures['epoch']} of {checkpoint.config['epochs']} | {figures['validation_accuracy']:.2%} "
+            f"| {figures['test_accuracy']:.2%} |"
+        )
+        commands.append(f"# {checkpoint.name}\n{_command(checkpoint)}")
+    return "\n".join([*lines, "", "```bash", *commands, "```"])
+
+
+def _command(checkpoint: Checkpoint) -> str:
+    """Return the `train` command that repeats a checkpoint's run."""
+    config = TrainConfig.parse(checkpoint.config)
+    plain = TrainConfig(dataset=config.dataset, model=config.model)
+    changed = {
+        name: value
+        for name, value in config.model_dump(mode="json").items()
+        if name not in ("dataset", "model", "options") and value != getattr(plain, name)
+    }
+    changed |= {f"model.{name}": value for name, value in config.options.items() if value != plain.options[name]}
+    settings = "".join(f" --set {name}={json.dumps(value, separators=(',', ':'))}" for name, value in changed.items())
+    return f"python -m explorer train --dataset {config.dataset} --model {config.model}{settings}"
+
+
+def _accuracy(checkpoint: Checkpoint, split: str) -> float:
+    assert checkpoint.dataset is not None
+    return Predictions.compute(checkpoint, load_split(checkpoint.dataset, split)).accuracy
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        print(publish(argument))
+    write_table()
