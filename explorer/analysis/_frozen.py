@@ -26,9 +26,7 @@ def frozen_copy(model: nn.Module, device: torch.device | str | None = None) -> n
         The copy, `training` off in every module and `requires_grad` off in every parameter.
     """
     with torch.inference_mode(False):
-        memo: dict[int, object] = {
-            id(p): nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()
-        }
+        memo: dict[int, object] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()}
         memo.update({id(b): b.detach() for b in model.buffers()})
         duplicate = copy.deepcopy(model, memo).eval()
         return duplicate if device is None else duplicate.to(device)

@@ -50,7 +50,7 @@ def atomic_output(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         target = Path(path).resolve()
         if target.exists() and not target.is_file():
             raise OutputError(f"Could not write {path}: that is not an ordinary file. Choose another name.")
-        with replacing(target) as partial, open(partial, "wb") as stream:
+        with replacing(target) as partial, partial.open("wb") as stream:
             yield stream
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, (error.strerror or "the system refused it").lower())

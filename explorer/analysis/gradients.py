@@ -132,9 +132,7 @@ def _batches(
         yield start, gradient.squeeze(1).float().cpu().numpy(), logits.argmax(dim=1).cpu().numpy()
 
 
-def _differentiate(
-    frozen: nn.Module, images: Tensor, labels: Tensor, target: Target
-) -> tuple[Tensor, Tensor]:
+def _differentiate(frozen: nn.Module, images: Tensor, labels: Tensor, target: Target) -> tuple[Tensor, Tensor]:
     """Return gradients (B, 1, height, width) and logits (B, C), whatever gradient mode the caller is in."""
     _, dtype = placement(frozen)
     with torch.inference_mode(False), torch.enable_grad():

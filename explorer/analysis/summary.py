@@ -1,6 +1,7 @@
 """One evaluation as a JSON document, and predictions as a table."""
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from explorer.analysis.predictions import Predictions
 from explorer.analysis.roc import RocCurves
 
 
-def evaluation_document(predictions: Predictions, checkpoint_name: str) -> dict[str, object]:
+def evaluation_document(predictions: Predictions, checkpoint_name: str) -> dict[str, Any]:
     """Sum up predictions for JSON.
 
     Parameters

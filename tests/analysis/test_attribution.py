@@ -32,8 +32,10 @@ def target():
 @every_method
 def test_maps_are_shaped_like_the_pixels(method, classifier, pixels, target):
     result = method.attribute(classifier, pixels, target)
-    assert result.shape == pixels.shape and result.dtype == torch.float32
-    assert not result.requires_grad and result.abs().max() > 0
+    assert result.shape == pixels.shape
+    assert result.dtype == torch.float32
+    assert not result.requires_grad
+    assert result.abs().max() > 0
 
 
 def test_input_gradient_equals_captum(classifier, pixels, target):
@@ -64,7 +66,8 @@ def test_occlusion_equals_captum(classifier, pixels, target):
 def test_integrated_gradients_are_complete(classifier, pixels, target, baseline):
     maps = integrated_gradients.attribute(classifier, pixels, target, baseline=baseline)
     error = integrated_gradients.completeness_error(classifier, pixels, target, maps, baseline=baseline)
-    assert error.shape == (5,) and error.abs().max() < 1e-3
+    assert error.shape == (5,)
+    assert error.abs().max() < 1e-3
     with torch.no_grad():
         classifier.eval()
         black = torch.zeros_like(pixels) if baseline is None else baseline.expand_as(pixels)
@@ -132,8 +135,7 @@ class Failing(nn.Module):
 
 def _state(model):
     return [
-        (m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks))
-        for m in model.modules()
+        (m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in model.modules()
     ] + [(p.requires_grad, p.grad is None) for p in model.parameters()]
 
 
@@ -155,7 +157,9 @@ def test_modes_hooks_and_flags_are_as_before(method, classifier, pixels, target,
 def test_pixels_are_only_read(method, classifier, pixels, target):
     before = pixels.clone()
     method.attribute(classifier, pixels, target)
-    assert torch.equal(pixels, before) and not pixels.requires_grad and pixels.grad is None
+    assert torch.equal(pixels, before)
+    assert not pixels.requires_grad
+    assert pixels.grad is None
 
 
 @every_method
@@ -178,8 +182,10 @@ def test_threads_sharing_a_classifier_get_what_each_gets_alone(classifier, pixel
 def test_every_method_is_listed_by_its_name_and_explained():
     assert [*METHODS] == ["input-gradient", "integrated-gradients", "occlusion"]
     for name, method in METHODS.items():
-        assert attribution.get(name) is method and method.name == name
-        assert method.summary.endswith(".") and method.is_compatible(nn.Identity())
+        assert attribution.get(name) is method
+        assert method.name == name
+        assert method.summary.endswith(".")
+        assert method.is_compatible(nn.Identity())
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones():

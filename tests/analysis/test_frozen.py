@@ -24,7 +24,8 @@ def test_a_hook_on_the_copy_does_not_reach_the_original(classifier):
 def test_tied_weights_stay_tied():
     layer = nn.Linear(3, 3)
     duplicate = frozen_copy(nn.Sequential(layer, nn.ReLU(), layer))
-    assert duplicate[0] is duplicate[2] and duplicate[0].weight is duplicate[2].weight
+    assert duplicate[0] is duplicate[2]
+    assert duplicate[0].weight is duplicate[2].weight
 
 
 def test_a_model_that_already_evaluates_is_used_as_it_is(classifier):

@@ -35,7 +35,8 @@ def _objective(classifier, pixels, labels, target):
 def test_gradients_equal_finite_differences(classifier, split, target):
     classifier.double()
     gradient = _whole(classifier, split, target=target, batch_size=16)
-    assert gradient.dtype == np.float32 and gradient.shape == (40, 28, 28)
+    assert gradient.dtype == np.float32
+    assert gradient.shape == (40, 28, 28)
     classifier.eval()
     pixels = torch.tensor(split.images, dtype=torch.float64)[:, None] / 255
     labels, step = torch.tensor(split.labels), 1e-6
@@ -86,10 +87,8 @@ def test_images_without_labels_are_refused(classifier, split):
 
 def test_the_table_comes_back_exactly(tmp_path, classifier, split):
     path, calls = tmp_path / "gradients.csv", []
-    write_gradients_csv(
-        path, classifier, split, lambda done, total: calls.append((done, total)), batch_size=16
-    )
-    with open(path, newline="") as stream:
+    write_gradients_csv(path, classifier, split, lambda done, total: calls.append((done, total)), batch_size=16)
+    with path.open(newline="") as stream:
         lines = stream.read().splitlines()
     assert lines[0] == "index,label,predicted," + ",".join(f"g_{k}" for k in range(784))
     rows = list(csv.reader(lines[1:]))

@@ -29,7 +29,8 @@ def test_half_precision_keeps_the_exact_prediction(tmp_path, make_predictions):
     loaded = load_predictions(path)
     np.testing.assert_array_equal(loaded.predicted, [1, 2, 0])
     assert loaded.accuracy == original.accuracy == 1.0
-    assert np.isfinite(loaded.logits).all() and (loaded.margin >= 0).all()
+    assert np.isfinite(loaded.logits).all()
+    assert (loaded.margin >= 0).all()
     np.testing.assert_allclose(loaded.probabilities[2], original.probabilities[2], atol=1e-3)
 
 

@@ -4,25 +4,33 @@ import scipy.special
 import torch
 from sklearn import metrics
 
+import models
 from explorer.analysis.predictions import Predictions, predict, to_pixels
 from explorer.errors import CheckpointError, DataError
+from explorer.store.checkpoints import Metadata, load_checkpoint, save_checkpoint
+from models.registry import InputShape
+
+CLASSES = tuple("abcdefghij")
 
 
-class Checkpoint:
-    """What Predictions.compute reads of a checkpoint."""
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A small checkpoint, written and read back."""
 
-    digest = "0123"
+    def make(classes):
+        options = {"hidden": [8]}
+        network = models.build("mlp", options, InputShape(classes=len(classes)))
+        metadata = Metadata(format=1, model="mlp", options=options, classes=classes, mean=0.3, std=0.35)
+        save_checkpoint(tmp_path / "small.safetensors", network, metadata)
+        return load_checkpoint(tmp_path / "small.safetensors")
 
-    def __init__(self, model, classes):
-        self._model, self.classes = model, classes
-
-    def classifier(self, device="cpu"):
-        return self._model
+    return make
 
 
 def test_to_pixels_spans_zero_to_one_and_copies(split):
     pixels = to_pixels(split.images)
-    assert pixels.shape == (40, 1, 28, 28) and pixels.dtype == torch.float32
+    assert pixels.shape == (40, 1, 28, 28)
+    assert pixels.dtype == torch.float32
     np.testing.assert_allclose(pixels[:, 0].numpy(), split.images / 255, atol=1e-7)
     pixels.zero_()
     assert split.images.max() == 255
@@ -31,7 +39,8 @@ def test_to_pixels_spans_zero_to_one_and_copies(split):
 @pytest.mark.parametrize("batch_size", [1, 7, 40, 1000])
 def test_predict_equals_one_plain_forward_pass_in_evaluation_mode(classifier, split, batch_size):
     logits = predict(classifier, split.images, batch_size=batch_size)
-    assert classifier.training and all(m.training for m in classifier.modules())
+    assert classifier.training
+    assert all(m.training for m in classifier.modules())
     with torch.no_grad():
         expected = classifier.eval()(to_pixels(split.images)).numpy()
     assert logits.dtype == np.float32
@@ -49,24 +58,33 @@ def test_predict_without_images_has_the_classes(classifier, split):
     assert predict(classifier, split.images[:0]).shape == (0, 10)
 
 
-def test_compute_identifies_its_origin(classifier, split):
-    result = Predictions.compute(Checkpoint(classifier, tuple("abcdefghij")), split)
-    assert (result.checkpoint, result.dataset, result.split) == ("0123", "fashion-mnist", "test")
+def test_compute_identifies_its_origin(checkpoint, split):
+    source = checkpoint(CLASSES)
+    result = Predictions.compute(source, split)
+    assert (result.checkpoint, result.dataset, result.split) == (source.digest, "fashion-mnist", "test")
+    assert result.classes == CLASSES
     np.testing.assert_array_equal(result.indices, split.indices)
     np.testing.assert_array_equal(result.labels, split.labels)
+    with torch.no_grad():
+        expected = source.classifier().network((to_pixels(split.images) - 0.3) / 0.35).numpy()
+    np.testing.assert_allclose(result.logits, expected, atol=1e-5)
+
+
+def test_compute_uses_the_classifier_that_is_there(checkpoint, classifier, split):
+    result = Predictions.compute(checkpoint(CLASSES), split, classifier)
     np.testing.assert_array_equal(result.logits, predict(classifier, split.images))
 
 
-def test_compute_refuses_labels_without_a_class(classifier, split):
+def test_compute_refuses_labels_without_a_class(checkpoint, split):
     with pytest.raises(DataError, match="knows 3"):
-        Predictions.compute(Checkpoint(classifier, ("a", "b", "c")), split)
+        Predictions.compute(checkpoint(("a", "b", "c")), split)
 
 
-def test_compute_refuses_outputs_that_are_not_numbers(classifier, split):
+def test_compute_refuses_outputs_that_are_not_numbers(checkpoint, classifier, split):
     with torch.no_grad():
         classifier.network[-1].bias[0] = float("nan")
     with pytest.raises(CheckpointError, match="not finite"):
-        Predictions.compute(Checkpoint(classifier, tuple("abcdefghij")), split)
+        Predictions.compute(checkpoint(CLASSES), split, classifier)
 
 
 def test_figures_equal_independent_ones(random_predictions):
@@ -105,7 +123,8 @@ def test_mistakes_come_most_confident_first(random_predictions):
 def test_without_images_rates_are_undefined(make_predictions):
     p = make_predictions(np.empty((0, 3)), [])
     assert np.isnan([p.accuracy, p.misclassification_rate, p.log_loss]).all()
-    assert len(p.mistakes()) == 0 and p.margin.shape == (0,)
+    assert len(p.mistakes()) == 0
+    assert p.margin.shape == (0,)
 
 
 def test_derived_arrays_cannot_be_changed(random_predictions):

@@ -55,7 +55,7 @@ def test_the_table_comes_back(tmp_path, random_predictions):
     p = random_predictions
     path = tmp_path / "predictions.csv"
     write_predictions_csv(path, p)
-    with open(path, newline="") as stream:
+    with path.open(newline="") as stream:
         header, *rows = csv.reader(stream)
     assert header == ["index", "label", "predicted", *(f"p_{k}" for k in range(10))]
     np.testing.assert_array_equal(

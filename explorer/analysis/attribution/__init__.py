@@ -53,7 +53,7 @@ METHODS: dict[str, Method] = {
         Method(
             "input-gradient",
             "Input gradient",
-            "How much the class score rises (or falls, where negative) if this pixel becomes a little brighter.",
+            "How much the class score rises (falls, where negative) if this pixel becomes a little brighter.",
             input_gradient.attribute,
         ),
         Method(
@@ -82,7 +82,5 @@ def get(name: str) -> Method:
         There is none of that name.
     """
     if name not in METHODS:
-        raise ConfigError(
-            f"There is no attribution method called {name!r}. Choose one of: {', '.join(METHODS)}."
-        )
+        raise ConfigError(f"There is no attribution method called {name!r}. Choose one of: {', '.join(METHODS)}.")
     return METHODS[name]

@@ -13,9 +13,7 @@ PASS_SIZE = 512
 """Most covered images in one pass."""
 
 
-def attribute(
-    classifier: nn.Module, pixels: Tensor, target: Tensor, *, window: int = 4, stride: int = 2
-) -> Tensor:
+def attribute(classifier: nn.Module, pixels: Tensor, target: Tensor, *, window: int = 4, stride: int = 2) -> Tensor:
     """Measure how far the logit of each image's target class falls when a black square covers a place.
 
     Parameters
@@ -51,8 +49,6 @@ def attribute(
                 target=wanted,
                 perturbations_per_eval=max(1, PASS_SIZE // len(images)),
             )
-            for images, wanted in zip(
-                torch.split(inputs, PASS_SIZE), torch.split(classes, PASS_SIZE), strict=True
-            )
+            for images, wanted in zip(torch.split(inputs, PASS_SIZE), torch.split(classes, PASS_SIZE), strict=True)
         ]
         return torch.cat(maps).detach()

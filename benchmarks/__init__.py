@@ -1,0 +1,1 @@
+"""Measured comparisons, every one within one run: `python -m benchmarks.analysis`, `python -m benchmarks.training`."""

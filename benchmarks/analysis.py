@@ -1,0 +1,102 @@
+"""What the results cost beyond the passes through the model that they need: `python -m benchmarks.analysis`.
+
+For the test images: predictions, confusion matrix, every ROC curve and AUC against the bare forward pass; input
+gradients against the bare forward and backward pass. The bare passes take normalised float32 images that are already
+in memory, the same network and the same batch size, and leave the results of the batches where they are.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+import typer
+from torch import nn
+from torch.nn import functional as F
+
+import models
+from benchmarks.measure import interleaved, print_comparison, print_machine
+from explorer.analysis import gradients, predictions
+from explorer.analysis._frozen import frozen_copy
+from explorer.analysis.gradients import input_gradients
+from explorer.analysis.predictions import Predictions, predict, to_pixels
+from explorer.analysis.summary import evaluation_document
+from explorer.data import catalog
+from explorer.data.splits import Split, load_split
+from explorer.store.catalog import resolve
+from explorer.store.checkpoints import Classifier, load_checkpoint
+
+DATASET = "fashion-mnist"
+FRESH = ("lenet", "mlp")
+
+
+def main(
+    model: Annotated[str | None, typer.Option(help="A checkpoint; by default fresh, untrained lenet and mlp.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds.")] = 5,
+    images: Annotated[int, typer.Option(min=1, max=10_000, help="The first so many test images.")] = 10_000,
+) -> None:
+    """Measure and print."""
+    print_machine()
+    for name in FRESH if model is None else (model,):
+        classifier, split = _subject(name, fresh=model is None, images=images)
+        bare = _bare_passes(classifier, split)
+        forward = {"bare forward pass": bare[0], "predictions, matrix, ROC, AUC": _results(classifier, split)}
+        title = f"{name}: results of {images:,} images, batches of {predictions.BATCH_SIZE}"
+        print_comparison(title, interleaved(forward, repeats), "bare forward pass")
+        both = {"bare forward and backward": bare[1], "input gradients": _gradients(classifier, split)}
+        title = f"{name}: gradients of {images:,} images, batches of {gradients.BATCH_SIZE}"
+        print_comparison(title, interleaved(both, repeats), "bare forward and backward")
+
+
+def _subject(name: str, fresh: bool, images: int) -> tuple[Classifier, Split]:
+    if fresh:
+        torch.manual_seed(0)
+        spec = catalog.get(DATASET)
+        dataset, classifier = DATASET, Classifier(models.build(name, {}), spec.mean, spec.std).eval()
+    else:
+        checkpoint = load_checkpoint(resolve(name))
+        dataset, classifier = checkpoint.dataset or DATASET, checkpoint.classifier()
+    whole = load_split(dataset, "test")
+    parts = (whole.images[:images], whole.labels[:images], whole.indices[:images])
+    return classifier, Split(dataset, "test", *parts)
+
+
+def _bare_passes(classifier: Classifier, split: Split) -> tuple[Callable[[], None], Callable[[], None]]:
+    network: nn.Module = frozen_copy(classifier.network)
+    inputs = (to_pixels(split.images) - classifier.mean) / classifier.std
+    labels = torch.tensor(split.labels)
+
+    def forward() -> None:
+        with torch.inference_mode():
+            for batch in torch.split(inputs, predictions.BATCH_SIZE):
+                network(batch)
+
+    def forward_and_backward() -> None:
+        size = gradients.BATCH_SIZE
+        for batch, truth in zip(torch.split(inputs, size), torch.split(labels, size), strict=True):
+            batch = batch.detach().requires_grad_()
+            torch.autograd.backward(F.cross_entropy(network(batch), truth, reduction="sum"))
+
+    return forward, forward_and_backward
+
+
+def _results(classifier: Classifier, split: Split) -> Callable[[], object]:
+    classes = catalog.get(split.dataset).classes
+
+    def results() -> object:
+        logits = predict(classifier, split.images)
+        computed = Predictions(logits, split.labels, split.indices, classes, "", split.dataset, split.name)
+        return evaluation_document(computed, "benchmark")
+
+    return results
+
+
+def _gradients(classifier: Classifier, split: Split) -> Callable[[], None]:
+    def extract() -> None:
+        for _ in input_gradients(classifier, split.images, split.labels):
+            pass
+
+    return extract
+
+
+if __name__ == "__main__":
+    typer.run(main)
