@@ -30,9 +30,6 @@ def main() -> None:
     except ExplorerError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("Interrupted. A run that was training can be resumed.", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:

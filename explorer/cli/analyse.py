@@ -84,13 +84,15 @@ def gradients(
     split: SplitOption = "test",
 ) -> None:
     """Save the gradient of each image's loss with respect to each of its pixels."""
+    from rich.console import Console
     from rich.progress import Progress
 
     from explorer.analysis.gradients import write_gradients_csv
 
     checkpoint = load_checkpoint(resolve(reference))
     images = load_split(_dataset(checkpoint, dataset), split)
-    with Progress(console=_stderr(), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("gradients", total=len(images))
         write_gradients_csv(csv, checkpoint.classifier(), images, lambda done, _: progress.update(task, completed=done))
     typer.echo(f"Wrote {len(images):,} gradients to {csv}.", err=True)
@@ -108,9 +110,3 @@ def _dataset(checkpoint: Checkpoint, chosen: str | None) -> str:
     if dataset is None:
         raise CheckpointError(f"{checkpoint.name} does not say what it was trained on. Name the set with --dataset.")
     return dataset
-
-
-def _stderr():  # type: ignore[no-untyped-def]
-    from rich.console import Console
-
-    return Console(stderr=True)

@@ -1,6 +1,8 @@
 """`data`, `checkpoints` and `runs`: what there is."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import typer
 
@@ -9,6 +11,8 @@ from explorer.data import catalog as datasets
 from explorer.errors import ExplorerError
 from explorer.store import catalog, runs
 from explorer.store.checkpoints import load_checkpoint
+
+Item = TypeVar("Item")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -35,21 +39,7 @@ def _dataset(spec: datasets.DatasetSpec) -> dict[str, Any]:
 
 def list_checkpoints(as_json: Json = False) -> None:
     """List the shipped and imported checkpoints."""
-    documents = []
-    for path in catalog.shipped() + catalog.imported():
-        checkpoint = load_checkpoint(path)
-        documents.append(
-            {
-                "name": checkpoint.name,
-                "path": str(path),
-                "dataset": checkpoint.dataset,
-                "model": checkpoint.model,
-                "validation_accuracy": checkpoint.metrics.get("validation_accuracy"),
-                "test_accuracy": checkpoint.metrics.get("test_accuracy"),
-                "parameters": checkpoint.parameters,
-                "bytes": path.stat().st_size,
-            }
-        )
+    documents = _documents(catalog.shipped() + catalog.imported(), _checkpoint)
     if as_json:
         print_json(documents)
         return
@@ -68,14 +58,28 @@ def list_checkpoints(as_json: Json = False) -> None:
     print_table("Checkpoints", ("name", "data", "model", "validation>", "test>", "parameters>", "size>"), rows)
 
 
+def _checkpoint(path: Path) -> dict[str, Any]:
+    checkpoint = load_checkpoint(path)
+    return {
+        "name": checkpoint.name,
+        "path": str(path),
+        "dataset": checkpoint.dataset,
+        "model": checkpoint.model,
+        "validation_accuracy": _number(checkpoint.metrics.get("validation_accuracy")),
+        "test_accuracy": _number(checkpoint.metrics.get("test_accuracy")),
+        "parameters": checkpoint.parameters,
+        "bytes": path.stat().st_size,
+    }
+
+
+def _number(value: object) -> float | None:
+    """Return a figure of a checkpoint that may come from anywhere, if it is one."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def list_runs(as_json: Json = False) -> None:
     """List the runs, newest first."""
-    documents = []
-    for run in runs.list_runs():
-        try:
-            documents.append(_run(run))
-        except ExplorerError as error:
-            typer.echo(f"Left out: {error}", err=True)
+    documents = _documents(runs.list_runs(), _run)
     if as_json:
         print_json(documents)
         return
@@ -94,3 +98,14 @@ def _run(run: runs.Run) -> dict[str, Any]:
         "epochs": status.epochs,
         "checkpoint": checkpoint,
     }
+
+
+def _documents(items: Iterable[Item], describe: Callable[[Item], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Describe each item; one that is damaged is left out with a message, so that the others can be seen."""
+    documents = []
+    for item in items:
+        try:
+            documents.append(describe(item))
+        except ExplorerError as error:
+            typer.echo(f"Left out: {error}", err=True)
+    return documents

@@ -30,7 +30,7 @@ class TrainingProgress:
             disable=not self.console.is_terminal,
             transient=True,
         )
-        self.epochs = int(run.config["epochs"])
+        self.epochs = run.status.epochs
         self.task = self.bar.add_task("", total=None, epoch="–", loss="–")
         self.shown = 0.0
 
@@ -59,4 +59,5 @@ class TrainingProgress:
                 f"training accuracy {record.train_accuracy:.1%}, validation accuracy {record.validation_accuracy:.1%}, "
                 f"{record.train_seconds:.1f} s",
                 highlight=False,
+                soft_wrap=True,
             )

@@ -10,6 +10,7 @@ import typer
 from explorer.cli.output import Json, percent, print_json
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
+from explorer.store.runs import RESUMABLE
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -30,6 +31,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model. Ctrl+C stops it; `resume` goes on."""
+    from explorer import devices
     from explorer.training.config import TrainConfig
     from explorer.training.plan import make_plan
     from explorer.training.settings import apply_settings
@@ -39,6 +41,7 @@ def train(
     values |= {key: value for key, value in given.items() if value is not None}
     parsed = TrainConfig.parse(apply_settings(values, settings or []))
     make_plan(parsed)
+    devices.resolve(parsed.device)
     run = runs.create(parsed.model_dump(mode="json"), name)
     typer.echo(f"Run {run.id}", err=True)
     _compute(run, as_json)
@@ -49,7 +52,10 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a stopped, interrupted or failed run; of a finished one, print the result."""
-    _compute(runs.get(run_id), as_json)
+    run = runs.get(run_id)
+    if run.status.state in RESUMABLE:
+        run.clear_stop()
+    _compute(run, as_json)
 
 
 def supervise() -> None:
@@ -63,8 +69,12 @@ def _compute(run: runs.Run, as_json: bool) -> None:
     from explorer.cli.progress import TrainingProgress
     from explorer.training.execution import execute
 
-    with TrainingProgress(run) as progress:
-        execute(run, progress.listen)
+    try:
+        with TrainingProgress(run) as progress:
+            execute(run, progress.listen)
+    except KeyboardInterrupt:
+        typer.echo(f"Interrupted. To go on: python -m explorer resume {run.id}", err=True)
+        raise
     document = result(run)
     if as_json:
         print_json(document)

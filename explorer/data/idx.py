@@ -63,7 +63,7 @@ def load(path: Path, md5: str) -> np.ndarray:
     unpacked = home() / "data" / f"{md5}.idx"
     mapped = _map(unpacked)
     if mapped is None or not _matches(mapped, md5):
-        content = _unpack(path)
+        content = unpack(path)
         if not _matches(content, md5):
             raise DataError(
                 f"{path.name} in {path.parent.name!r} does not have the expected content (its checksum differs). "
@@ -94,7 +94,8 @@ def _store(path: Path, content: bytes) -> Content:
     return _map(path) or content
 
 
-def _unpack(path: Path) -> bytes:
+def unpack(path: Path) -> bytes:
+    """Return the uncompressed content of a gzip file, or raise `DataError` where it is missing or damaged."""
     try:
         with gzip.open(path) as file:
             content = file.read(MAX_BYTES + 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from explorer.errors import ImageError
 
@@ -26,8 +26,8 @@ LARGEST_SIDE = 1024
 def read_image(source: bytes | str | PathLike[str], name: str | None = None) -> NDArray[np.uint8]:
     """Read a picture as grey levels.
 
-    The camera's rotation is applied, the first frame of an animation is taken, and what shines through a transparent
-    picture is white where the picture is dark and black where it is light.
+    The camera's rotation is applied, the first frame of an animation is taken, and the ground behind a
+    transparent picture is white if the picture is dark, black if it is light.
 
     Parameters
     ----------
@@ -55,13 +55,13 @@ def read_image(source: bytes | str | PathLike[str], name: str | None = None) -> 
             _check_size(picture, name)
             picture.draft(None, (LARGEST_SIDE, LARGEST_SIDE))
             return _grey(picture)
+    except ImageError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{name} would unpack to far too many pixels and was not opened.") from None
-    except Image.UnidentifiedImageError:
-        raise ImageError(
-            f"{name} is not a picture that can be read. Use PNG, JPEG, GIF, BMP, WebP or TIFF."
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, TypeError, Warning):
+    except UnidentifiedImageError:
+        raise ImageError(f"{name} is no picture. Use PNG, JPEG, GIF, BMP, WebP or TIFF.") from None
+    except Exception:  # what a decoder raises on damaged input is not limited to OSError
         raise ImageError(f"{name} is damaged or cut off. Save or export it again.") from None
 
 
@@ -76,7 +76,7 @@ def _content(path: Path) -> bytes:
 
 
 def _too_heavy(name: str, size: int) -> str:
-    return f"{name} has {size / 2**20:.1f} MB; pictures up to {LARGEST_FILE // 2**20} MB are read. Make it smaller."
+    return f"{name} has {size / 2**20:.1f} MB; the limit is {LARGEST_FILE // 2**20} MB. Make it smaller."
 
 
 def _check_size(picture: Image.Image, name: str) -> None:

@@ -42,9 +42,8 @@ def resolve(reference: str) -> Path:
     """
     if found := resolve_name(reference):
         return found
-    path = Path(reference).expanduser()
-    if path.is_file():
-        return path.resolve()
+    if path := _file(reference):
+        return path
     known = ", ".join(file.stem for file in shipped() + imported())
     raise CheckpointError(
         f"There is no checkpoint {reference[:120]!r}. Give a file, a run id, or one of: {known or 'none yet'}."
@@ -54,7 +53,7 @@ def resolve(reference: str) -> Path:
 def resolve_name(reference: str) -> Path | None:
     """Return the file for a name or run, never for a path; `None` where there is none. For untrusted text."""
     if match := _RUN.fullmatch(reference):
-        return _of_run(runs.get(match[1]), int(match[2]) if match[2] else None)
+        return _of_run(runs.get(match[1]), None if match[2] is None else int(match[2]))
     if _NAME.fullmatch(reference):
         for path in shipped() + imported():
             if path.stem == reference:
@@ -62,8 +61,17 @@ def resolve_name(reference: str) -> Path | None:
     return None
 
 
+def _file(reference: str) -> Path | None:
+    """Return the file at a path; `None` where there is none, or no file could have such a name."""
+    try:
+        path = Path(reference).expanduser()
+        return path.resolve() if path.is_file() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
 def _of_run(run: runs.Run, epoch: int | None) -> Path:
-    wanted = epoch or run.status.best_epoch
+    wanted = run.status.best_epoch if epoch is None else epoch
     if wanted is None:
         raise CheckpointError(f"Run {run.id} has no checkpoint yet: no epoch is complete.")
     path = run.weights(wanted)

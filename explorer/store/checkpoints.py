@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,6 +30,9 @@ from models.registry import InputShape, build_meta, describe
 FORMAT = 1
 KEY = "explorer"
 FLOATS = {"F16", "BF16", "F32", "F64"}
+INTEGERS = {"U8", "I8", "I16", "I32", "I64"}
+MAX_DEPTH = 20
+"""How deeply lists and mappings may nest in a description."""
 
 
 class Metadata(BaseModel):
@@ -145,7 +148,7 @@ class Checkpoint:
         with _open(self.path) as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         for name, tensor in tensors.items():
-            if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all():
                 raise CheckpointError(
                     f"{self.path.name}: the weights {name!r} hold NaN or infinite values. "
                     "The training that wrote it has diverged; take an earlier checkpoint."
@@ -206,7 +209,7 @@ def mismatches(expected: nn.Module, found: Mapping[str, tuple[tuple[int, ...], s
         shape, dtype = found[name]
         if shape != tuple(tensor.shape):
             problems.append(f"{name} has shape {list(shape)} instead of {list(tensor.shape)}")
-        elif tensor.is_floating_point() != (dtype in FLOATS):
+        elif dtype not in (FLOATS if tensor.is_floating_point() else INTEGERS):
             problems.append(f"{name} has type {dtype}")
     return problems
 
@@ -230,15 +233,31 @@ def _metadata(name: str, entries: Mapping[str, str]) -> Metadata:
             "Open it on the page Home, where you can say which model it is."
         )
     try:
-        return Metadata.model_validate(json.loads(entries[KEY], parse_constant=_refuse))
+        document = json.loads(entries[KEY], parse_constant=_refuse, parse_float=_finite)
+        _check_depth(document, MAX_DEPTH)
+        return Metadata.model_validate(document)
     except ValidationError as error:
         raise CheckpointError(f"{name}: {describe(error, 'its description', 'field', Metadata)}") from None
     except (ValueError, RecursionError):
         raise CheckpointError(f"{name}: its description is not valid JSON. Take another copy of the file.") from None
 
 
-def _refuse(constant: str) -> None:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refuse(text)
+    return number
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if left == 0:
+        raise ValueError("nested too deeply")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_depth(inner, left - 1)
 
 
 def _meta(name: str, metadata: Metadata) -> nn.Module:

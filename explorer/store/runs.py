@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from explorer.errors import RunError
-from explorer.files import write_json
+from explorer.files import write_bytes, write_json
 from explorer.paths import home
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
@@ -80,8 +80,11 @@ class Run:
 
     @property
     def description(self) -> dict[str, Any]:
-        """The content of `config.json`."""
-        return _read_json(self.path / "config.json", self.id)
+        """The content of `config.json`: `name` and `config`."""
+        document = _read_json(self.path / "config.json", self.id)
+        if not isinstance(document.get("name"), str) or not isinstance(document.get("config"), dict):
+            raise RunError(f"config.json of run {self.id} is damaged. Delete the run.")
+        return document
 
     @property
     def name(self) -> str:
@@ -91,10 +94,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The training configuration as plain values."""
-        config = self.description["config"]
-        if not isinstance(config, dict):
-            raise RunError(f"The configuration of run {self.id} is damaged. Delete the run.")
-        return config
+        return dict(self.description["config"])
 
     @property
     def status(self) -> Status:
@@ -149,10 +149,13 @@ class Run:
         """Drop what was noted after `step` steps of the epoch that follows `epoch` completed ones."""
         kept = [line for line in self.history() if (line["epoch"], line.get("step", 0)) <= (epoch + 1, step)]
         kept = [line for line in kept if line["kind"] == "step" or line["epoch"] <= epoch]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        temporary = self.path / ".history.tmp"
-        temporary.write_text(text)
-        temporary.replace(self.path / "history.jsonl")
+        write_bytes(self.path / "history.jsonl", "".join(json.dumps(line) + "\n" for line in kept).encode())
+
+    def discard_unfinished(self) -> None:
+        """Remove the beginnings of large files that a killed process left behind."""
+        for pattern in (".state.pt.*.tmp", "weights/.*.tmp", "predictions/.*.tmp"):
+            for path in self.path.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def events(self) -> list[dict[str, Any]]:
         """Return the lines of `events.jsonl`."""
@@ -227,7 +230,7 @@ def create(config: Mapping[str, Any], name: str = "") -> Run:
         write_json(run.path / "config.json", description)
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
-        raise RunError(f"The run cannot be saved in {folder().name!r}: {error.strerror}. Free some space.") from None
+        raise RunError(f"The run cannot be saved in {folder().name!r}: {error.strerror}.") from None
     return run
 
 
@@ -260,7 +263,7 @@ def list_runs() -> list[Run]:
 def _read_json(path: Path, run_id: str) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise RunError(f"{path.name} of run {run_id} is missing or damaged. Delete the run.") from None
     if not isinstance(document, dict):
         raise RunError(f"{path.name} of run {run_id} is damaged. Delete the run.")
@@ -268,21 +271,28 @@ def _read_json(path: Path, run_id: str) -> dict[str, Any]:
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a JSONL file; a last line cut off by a crash is passed over."""
+    """Yield the lines of a JSONL file; a line cut off by a crash or a full disk is passed over."""
     try:
-        text = path.read_text()
+        content = path.read_bytes()
     except FileNotFoundError:
         return
-    for line in text.splitlines():
+    for line in content.splitlines():
         try:
-            yield json.loads(line)
+            document = json.loads(line)
         except ValueError:
             continue
+        if isinstance(document, dict):
+            yield document
 
 
 def _append(path: Path, line: Mapping[str, Any], durable: bool = False) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(dict(line), allow_nan=False) + "\n")
+    text = json.dumps(dict(line), allow_nan=False).encode() + b"\n"
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                text = b"\n" + text  # the line before was cut off
+        file.write(text)
         if durable:
             file.flush()
             os.fsync(file.fileno())

@@ -78,6 +78,8 @@ class TrainConfig(BaseModel):
             options = models.get(self.model).validate(self.options).model_dump(mode="json")
         except ExplorerError as error:
             raise ValueError(str(error).removesuffix(".")) from None
+        if self.optimizer == "nesterov" and not self.momentum:
+            raise ValueError("field 'momentum' must be greater than 0 for the optimizer 'nesterov'")
         object.__setattr__(self, "options", options)
         return self
 
@@ -93,7 +95,7 @@ class TrainConfig(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigError(_sentence(describe(error, "The configuration", "field", cls))) from None
+            raise ConfigError(_sentence(describe(error, "the configuration", "field", cls))) from None
 
     @classmethod
     def parse_json(cls, text: str | bytes) -> Self:
@@ -101,7 +103,7 @@ class TrainConfig(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ConfigError(_sentence(describe(error, "The configuration", "field", cls))) from None
+            raise ConfigError(_sentence(describe(error, "the configuration", "field", cls))) from None
 
 
 def _sentence(text: str) -> str:

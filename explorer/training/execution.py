@@ -5,6 +5,7 @@ the line of the history, then the state from which the run would go on, and the 
 """
 
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from explorer.files import replacing
 from explorer.store.checkpoints import FORMAT, Metadata, library_versions, load_checkpoint, save_checkpoint
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
+from explorer.training.interruption import Interruption
 from explorer.training.loop import train
 from explorer.training.records import Cut, Done, Epoch, Record, Step
 from explorer.training.state import TrainingState
@@ -39,7 +41,8 @@ def execute(run: Run, listen: Listener | None = None) -> Status:
     Parameters
     ----------
     run : Run
-        New, stopped, interrupted or failed; a finished one is left as it is.
+        New, stopped, interrupted or failed; a finished one is left as it is. A request to stop that is already
+        there is honoured.
     listen : callable, optional
         Is handed every record, for a progress bar or a test.
 
@@ -52,16 +55,18 @@ def execute(run: Run, listen: Listener | None = None) -> Status:
     ------
     ExplorerError
         What went wrong; the status says the same, and the last good checkpoint is kept.
+    KeyboardInterrupt
+        Ctrl+C or SIGTERM, after the step at hand; the run is `stopped`.
     """
-    with run.lock():
+    with run.lock(), Interruption() as interruption:
         if run.status.state == "finished":
             return run.status
-        execution = _Execution(run)
+        execution = _Execution(run, interruption)
         try:
             execution.prepare()
-            return execution.follow(listen or (lambda _record: None))
+            execution.follow(listen or (lambda _record: None))
         except KeyboardInterrupt:
-            execution.stop()
+            execution.note_stop()
             raise
         except ExplorerError as error:
             execution.fail(str(error))
@@ -70,6 +75,11 @@ def execute(run: Run, listen: Listener | None = None) -> Status:
             message = explain(error)
             execution.fail(message)
             raise RunError(message) from error
+        finally:
+            run.clear_stop()
+    if interruption.noted and execution.status.state == "stopped":
+        raise KeyboardInterrupt
+    return execution.status
 
 
 def explain(error: Exception) -> str:
@@ -85,34 +95,33 @@ def explain(error: Exception) -> str:
 class _Execution:
     """The writer of one run."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, interruption: Interruption) -> None:
+        self.run, self.interruption = run, interruption
         self.status = run.status.model_copy(update={"state": "running", "message": "", "images_per_second": None})
-        self.state: TrainingState | None = None
         self.last_status = self.last_stop = self.last_state = time.monotonic()
         self.rate_start: tuple[float, int] | None = None
-        self.loss = float("nan")
 
     def prepare(self) -> None:
         """Load everything, up to but not including the first step."""
-        self.run.clear_stop()
         self.run.write_status(self.status)
+        self.run.discard_unfinished()
         config = TrainConfig.parse(self.run.config)
         self.device = devices.resolve(config.device)
         torch.set_num_threads(config.threads or devices.cores())
-        self.state = state = TrainingState(config, self.device)
-        if self.run.state_file.exists():
-            state.restore(torch.load(self.run.state_file, map_location=self.device, weights_only=True))
-        self.run.truncate_history(state.epoch, state.step)
         self.config = config
+        self.state = state = TrainingState(config, self.device)
+        self._restore()
+        self.run.truncate_history(state.epoch, state.step)
         self.best = best_epoch(self.run.epochs())
         self.records: Iterator[Record] = train(config, state, cut=self._recorded_cut())
         self._update(epoch=state.epoch, epochs=config.epochs, step=state.step, best_epoch=self.best)
         self._update(device=devices.title(self.device), seconds=state.seconds)
         self.run.write_status(self.status)
 
-    def follow(self, listen: Listener) -> Status:
+    def follow(self, listen: Listener) -> None:
         """Write down record after record until the run is over or asked to stop."""
+        if self.run.stop_requested:
+            return self.stop()
         for record in self.records:
             match record:
                 case Step():
@@ -122,18 +131,21 @@ class _Execution:
                 case Epoch():
                     self._on_epoch(record)
                 case Done():
+                    self._prune()
                     self._update(state="finished", step=0, steps=0, seconds=record.seconds)
                     self.run.write_status(self.status)
             listen(record)
             if isinstance(record, Step | Epoch) and self._asked_to_stop():
-                self.stop()
-                return self.status
-        return self.status
+                return self.stop()
+        return None
 
     def stop(self) -> None:
         """Save the position and say that the run stands still."""
-        if self.state is not None:
-            self._save_state()
+        self._save_state()
+        self.note_stop()
+
+    def note_stop(self) -> None:
+        """Say that the run stands still."""
         self._update(state="stopped", images_per_second=None)
         self.run.write_status(self.status)
 
@@ -159,7 +171,6 @@ class _Execution:
 
     def _report(self, step: Step, now: float) -> None:
         """Put a step into the status and the history."""
-        assert self.state is not None
         started, images = self.rate_start or (now, 0)
         loss = _finite(step.loss.item())
         self._update(
@@ -193,7 +204,6 @@ class _Execution:
         self.rate_start = None
 
     def _save_weights(self, epoch: Epoch, metrics: dict[str, float]) -> None:
-        assert self.state is not None
         spec = catalog.get(self.config.dataset)
         metadata = Metadata(
             format=FORMAT,
@@ -224,12 +234,27 @@ class _Execution:
                 self.run.weights(epoch).unlink(missing_ok=True)
 
     def _save_state(self) -> None:
-        assert self.state is not None
         with replacing(self.run.state_file) as temporary:
-            torch.save(self.state.tensors(), temporary)
+            try:
+                torch.save(self.state.tensors(), temporary)
+            except RuntimeError as error:  # what PyTorch's own writer makes of a full disk
+                raise OSError("the disk may be full") from error
         self.last_state = time.monotonic()
 
+    def _restore(self) -> None:
+        if not self.run.state_file.exists():
+            return
+        try:
+            self.state.restore(torch.load(self.run.state_file, map_location="cpu", weights_only=True))
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError):
+            raise RunError(
+                f"The saved state of run {self.run.id} is damaged, so it cannot go on. Its checkpoints are kept; "
+                "start a new run with the same configuration."
+            ) from None
+
     def _asked_to_stop(self) -> bool:
+        if self.interruption.noted:
+            return True
         now = time.monotonic()
         if now - self.last_stop < STOP_SECONDS:
             return False

@@ -22,7 +22,7 @@ from explorer.store.checkpoints import Classifier
 from explorer.training.batches import Batches
 from explorer.training.config import TrainConfig
 from explorer.training.optimizers import learning_rate
-from explorer.training.plan import RANDOM_LAYERS, Plan, make_plan
+from explorer.training.plan import Plan, make_plan
 from explorer.training.randomness import seed_global
 from explorer.training.records import Cut, Done, Epoch, Record, Step
 from explorer.training.state import TrainingState
@@ -55,7 +55,7 @@ def train(
     ConfigError, DeviceError, DataError
         Before the first step.
     RunError
-        The loss is no longer a finite number.
+        The loss, or an output of the network, is no longer a finite number.
     """
     plan = make_plan(config)
     state = state or TrainingState(config, devices.resolve(config.device))
@@ -72,7 +72,6 @@ class _Loop:
         clock: Callable[[], float],
     ) -> None:
         self.config, self.plan, self.state, self.cut, self.clock = config, plan, state, cut, clock
-        self.draws = any(isinstance(layer, RANDOM_LAYERS) for layer in state.network.modules())
         self.batches = Batches(config, plan, load_split(config.dataset, "train"), state.device)
 
     def records(self) -> Iterator[Record]:
@@ -98,8 +97,7 @@ class _Loop:
             return
         for images, labels in self.batches.epoch(epoch, state.step):
             rate = self._set_learning_rate()
-            if self.draws:
-                seed_global(state.device, config.seed, "step", epoch, state.step)
+            seed_global(state.device, config.seed, "step", epoch, state.step)
             loss = self._step(images, labels)
             state.step += 1
             self._count_time()
@@ -154,6 +152,8 @@ class _Loop:
         classifier = Classifier(state.evaluated, spec.mean, spec.std).to(state.device).eval()
         splits = {name: load_split(config.dataset, name) for name in ("validation", "test")}
         logits = {name: predict(classifier, split.images, device=state.device) for name, split in splits.items()}
+        if not all(np.isfinite(values).all() for values in logits.values()):
+            raise self._diverged()
         rate = state.optimizer.param_groups[0]["lr"]
         state.epoch += 1
         state.start_epoch()
@@ -184,10 +184,13 @@ class _Loop:
 
     def _check_finite(self, value: Tensor) -> None:
         if not math.isfinite(value.item()):
-            raise RunError(
-                f"The loss became infinite or undefined in epoch {self.state.epoch + 1}, step {self.state.step}. "
-                "Try a lower learning rate; the last good checkpoint is kept."
-            )
+            raise self._diverged()
+
+    def _diverged(self) -> RunError:
+        return RunError(
+            f"The loss became infinite or undefined in epoch {self.state.epoch + 1}, step {self.state.step}. "
+            "Try a lower learning rate; the last good checkpoint is kept."
+        )
 
 
 def batch_loss(config: TrainConfig, logits: Tensor, labels: Tensor) -> Tensor:

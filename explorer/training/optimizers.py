@@ -59,9 +59,9 @@ def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float
     if config.schedule == "one-cycle":
         total = config.epochs * steps_per_epoch
         peak = config.warmup * total - 1
-        if step <= peak:
+        if step < peak:
             return _anneal(rate / 25, rate, step / peak)
-        return _anneal(rate, rate / 25e4, (step - peak) / max(1.0, total - 1 - peak))
+        return _anneal(rate, rate / 25e4, (step - peak) / (total - 1 - peak))
     return rate
 
 

@@ -1,6 +1,7 @@
 """How an epoch is cut into steps, and a step into pieces that fit the memory."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,6 @@ PIECE_BYTES = 512 << 20
 WHOLE_BATCH_BYTES = 2 << 30
 """With batch norm a batch cannot be cut; above this it is refused."""
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-RANDOM_LAYERS = (nn.Dropout, nn.Dropout2d)
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,11 @@ def make_plan(config: TrainConfig) -> Plan:
             f"{batch * per_image / 2**30:.1f} GB. Choose a 'batch_size' of at most {WHOLE_BATCH_BYTES // per_image:,}, "
             "or a model without batch norm, whose batches are computed in pieces."
         )
-    piece = batch if normalises else max(1, min(batch, PIECE_BYTES // per_image))
+    bounds = _bounds(config.subset, batch, normalises)
+    longest = max(end - start for start, end in pairwise(bounds))
+    piece = longest if normalises else max(1, min(longest, PIECE_BYTES // per_image))
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return Plan(_bounds(config.subset, batch, normalises), piece, per_image, parameters)
+    return Plan(bounds, piece, per_image, parameters)
 
 
 def _bounds(count: int, batch: int, normalises: bool) -> tuple[int, ...]:

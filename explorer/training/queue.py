@@ -52,25 +52,28 @@ def pending() -> list[str]:
 def take() -> Run | None:
     """Remove and return the run that has waited longest; markers of runs that are gone are dropped."""
     for marker in _markers():
-        marker.unlink(missing_ok=True)
         try:
+            marker.unlink()
             run = runs.get(marker.name.partition("-")[2])
             if run.status.state == "queued":
                 return run
-        except RunError:
+        except (RunError, FileNotFoundError):
             continue
     return None
 
 
 def stop(run: Run) -> None:
-    """Stop a run: a waiting one leaves the queue, a running one ends after its current step."""
+    """Stop a run: a waiting one leaves the queue, a running one ends after its current step.
+
+    The request is made for a waiting one too, as a worker may just be starting on it.
+    """
     for marker in _markers():
         if marker.name.endswith(run.id):
             marker.unlink(missing_ok=True)
     status = run.status
-    if status.state == "running":
+    if status.state in ACTIVE:
         run.request_stop()
-    elif status.state in ACTIVE:
+    if status.state == "queued":
         run.write_status(status.model_copy(update={"state": "stopped"}))
 
 

@@ -27,24 +27,27 @@ def apply_settings(values: dict[str, Any], settings: Iterable[str]) -> dict[str,
     ConfigError
         There is no `=`, or neither a field nor an option of that name.
     """
-    values = {**values, "options": dict(values.get("options", {}))}
+    options = values.get("options", {})
+    if not isinstance(options, dict):
+        raise ConfigError("Field 'options' of the configuration must be an object of names and values.")
+    values = {**values, "options": dict(options)}
     pairs = [_pair(setting) for setting in settings]
     for key, value in pairs:
         if key == "model":
             values["model"] = value
     model = str(values.get("model", TrainConfig.model_fields["model"].default))
-    options = models.get(model).options.model_fields
+    known = models.get(model).options.model_fields
     fields = set(TrainConfig.model_fields) - {"options"}
     for key, value in pairs:
         option = key.removeprefix(MODEL_PREFIX)
         if key in fields:
             values[key] = value
-        elif option in options:
+        elif option in known:
             values["options"][option] = value
         else:
             raise ConfigError(
                 f"There is no setting {key!r}. Fields: {', '.join(sorted(fields))}. "
-                f"Options of {model!r}: {', '.join(MODEL_PREFIX + name for name in options) or 'none'}."
+                f"Options of {model!r}: {', '.join(MODEL_PREFIX + name for name in known) or 'none'}."
             )
     return values
 
@@ -59,7 +62,7 @@ def _pair(setting: str) -> tuple[str, Any]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     if "," in text:
         return [_value(part.strip()) for part in text.split(",") if part.strip()]

@@ -35,20 +35,30 @@ def submit(run: Run) -> None:
     RunError
         The run cannot be queued.
     """
-    with queue.lock():
-        queue.add(run)
-        ensure()
+    try:
+        with queue.lock():
+            queue.add(run)
+            ensure()
+    except OSError as error:
+        raise RunError(f"The run cannot be queued: {error.strerror or error}.") from None
+
+
+_started: subprocess.Popen[bytes] | None = None
+"""The supervisor that this process started last; kept so that its end is noticed."""
 
 
 def ensure() -> None:
     """Start a supervisor unless one lives."""
+    global _started
+    if _started is not None:
+        _started.poll()
     if is_alive():
         return
     home().mkdir(parents=True, exist_ok=True)
     # Waiting OpenMP threads must sleep: spinning, they would slow every other process down many times.
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "EXPLORER_HOME": str(home())}
     with (home() / "supervisor.log").open("ab") as log:
-        subprocess.Popen(
+        _started = subprocess.Popen(
             [sys.executable, "-m", "explorer", "supervise"],
             cwd=ROOT,
             env=environment,
@@ -167,7 +177,4 @@ def _note_end(run_id: str, exitcode: int) -> None:
 
 def _lock() -> FileLock:
     home().mkdir(parents=True, exist_ok=True)
-    try:
-        return FileLock(home() / "supervisor.lock")
-    except OSError as error:
-        raise RunError(f"Nothing can be written to {home().name!r}: {error.strerror}.") from None
+    return FileLock(home() / "supervisor.lock")

@@ -1,6 +1,5 @@
 """What runs in a worker process."""
 
-import signal
 import sys
 
 from explorer.errors import ExplorerError
@@ -10,7 +9,6 @@ from explorer.training.execution import execute
 
 def work(run_id: str) -> None:
     """Compute a run; whatever goes wrong is in its status afterwards."""
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         execute(runs.get(run_id))
     except (ExplorerError, KeyboardInterrupt) as error:
@@ -19,7 +17,3 @@ def work(run_id: str) -> None:
 
 def do_nothing() -> None:
     """Let the fork server start."""
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt

@@ -1,6 +1,8 @@
-"""From a drawing or a photograph to 28x28: against real images of both sets, and against what the papers say."""
+"""From a drawing or a photograph to 28x28: against real images of both sets and the papers' recipes."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +179,7 @@ def test_a_negated_28x28_image_is_turned_back(real):
 @pytest.mark.parametrize("negate", [False, True])
 def test_scaled_photographs_come_back_near_the_original(real, negate):
     dataset, images = real
+    images = images[:60]
     big = [enlarged(image, 100, 90) for image in images]
     back = [prepare_photo(255 - image if negate else image, dataset).image for image in big]
     assert np.median(mean_difference(back, images)) < (0.05 if dataset == "mnist" else 6)
@@ -184,13 +187,13 @@ def test_scaled_photographs_come_back_near_the_original(real, negate):
 
 def test_pencil_on_grainy_paper_comes_back(real):
     dataset, images = real
+    images = images[:30]
     generator = np.random.default_rng(1)
     photos = [
-        np.clip(205 - 0.6 * enlarged(image, 100, 90) + generator.normal(0, 4, (480, 520)), 0, 255)
-        for image in images[:60]
+        np.clip(205 - 0.6 * enlarged(image, 100, 90) + generator.normal(0, 4, (480, 520)), 0, 255) for image in images
     ]
     back = [prepare_photo(photo.astype(np.uint8), dataset).image for photo in photos]
-    assert np.median(mean_difference(back, images[:60])) < (2 if dataset == "mnist" else 20)
+    assert np.median(mean_difference(back, images)) < (2 if dataset == "mnist" else 20)
 
 
 def test_a_plain_picture_is_refused():
@@ -278,6 +281,7 @@ def test_a_large_photograph_is_reduced():
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n", "no picture"),
     ],
+    ids=["empty", "text", "header only", "pdf", "svg", "postscript"],
 )
 def test_what_is_no_picture_is_refused_by_name(content, message):
     with pytest.raises(ImageError, match=message) as caught:
@@ -290,7 +294,7 @@ def test_what_is_no_picture_is_refused_by_name(content, message):
 def test_truncated_pictures_are_refused(keep, kind):
     noise = np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)
     content = png(Image.fromarray(noise), format=kind)
-    with pytest.raises(ImageError, match="damaged|no picture"):
+    with pytest.raises(ImageError, match=r"damaged|no picture"):
         read_image(content[: int(keep * len(content))])
 
 
@@ -314,12 +318,13 @@ def test_tiny_pictures_are_refused(size):
         read_image(png(Image.new("L", size)))
 
 
-@pytest.mark.parametrize("side", [5000, 12000, 40000])
+@pytest.mark.parametrize("side", [5000, 12_000, 40_000, 2**31 - 1])
 def test_a_bomb_is_refused_before_it_is_unpacked(side):
-    bomb = png(Image.new("1", (side, side)))
-    assert len(bomb) < 10**6
+    bomb = bytearray(png(Image.new("1", (8, 8))))
+    bomb[12:24] = b"IHDR" + struct.pack(">II", side, side)
+    bomb[29:33] = struct.pack(">I", zlib.crc32(bomb[12:29]))
     with pytest.raises(ImageError, match=r"limit for PNG is 16 million|far too many pixels"):
-        read_image(bomb, name="bomb.png")
+        read_image(bytes(bomb), name="bomb.png")
 
 
 def test_a_heavy_file_is_refused_unread(tmp_path):

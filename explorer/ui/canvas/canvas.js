@@ -269,7 +269,8 @@ class Canvas {
         const share = Math.min(255, Math.round(255 * part));
         if (share > cover[i]) {
           cover[i] = share;
-          this.drawing.pixels[i] = Math.round(base[i] + ((grey - base[i]) * share) / 255);
+          const value = Math.round(base[i] + ((grey - base[i]) * share) / 255);
+          this.drawing.pixels[i] = grey || value > 24 ? value : 0; // an eraser leaves no invisible rest
         }
       }
     }

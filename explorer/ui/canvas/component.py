@@ -13,8 +13,12 @@ from explorer.errors import ImageError
 from explorer.ui.canvas.value import BLANK, Bars, Drawing, blank, encode, from_image, parse
 
 _FOLDER = Path(__file__).parent
-_SOURCES = {kind: (_FOLDER / f"canvas.{kind}").read_text("utf-8") for kind in ("html", "css", "js")}
-_mount = st.components.v2.component("explorer_canvas", **_SOURCES)
+_mount = st.components.v2.component(
+    "explorer_canvas",
+    html=(_FOLDER / "canvas.html").read_text("utf-8"),
+    css=(_FOLDER / "canvas.css").read_text("utf-8"),
+    js=(_FOLDER / "canvas.js").read_text("utf-8"),
+)
 
 
 def canvas(
@@ -67,8 +71,8 @@ def current(key: str) -> Drawing | None:
 def load(key: str, image: NDArray[np.uint8] | None) -> None:
     """Put a 28x28 image on the canvas to be edited, or empty it.
 
-    The browser keeps what was there before: Undo brings it back. Call it before `canvas(key)` in the same run, or
-    in a callback; elsewhere the canvas follows on the next run.
+    The browser keeps what was there before: Undo brings it back. Call it before `canvas(key)` in the same
+    run, or in a callback; elsewhere the canvas follows on the next run.
 
     Parameters
     ----------

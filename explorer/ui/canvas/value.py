@@ -103,7 +103,7 @@ class Bars:
 def encode(drawing: Drawing) -> dict[str, Any]:
     """Return the drawing as the JSON object that the browser reads.
 
-    The raster goes as pairs of bytes (count from 1 to 255, grey level), in base64: a few kilobytes for line art.
+    The raster goes as pairs of bytes (count from 1 to 255, grey level) in base64: few kilobytes for line art.
     """
     flat = drawing.pixels.ravel()
     starts = np.flatnonzero(np.r_[True, flat[1:] != flat[:-1]])
@@ -145,11 +145,7 @@ def parse(value: object) -> Drawing:
         raise ImageError(REFUSED)
     if type(revision) is not int or not 0 <= revision <= _LARGEST_REVISION:
         raise ImageError(REFUSED)
-    if (
-        not isinstance(generation, str)
-        or not _GENERATION.fullmatch(generation)
-        or not isinstance(placed, bool)
-    ):
+    if not isinstance(generation, str) or not _GENERATION.fullmatch(generation) or not isinstance(placed, bool):
         raise ImageError(REFUSED)
     return Drawing(_unpack(code), revision, generation, placed)
 

@@ -1,0 +1,172 @@
+"""Results and models kept between reruns and shared by all sessions.
+
+Results are keyed by the checkpoint's digest, the data set's checksum and the split, so they are never stale; models
+are in evaluation mode and never changed. Heavy computing passes through one gate, one at a time.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from explorer.data import catalog as datasets
+from explorer.data.splits import Split, load_split
+from explorer.errors import CheckpointError, RunError
+from explorer.store import catalog, runs
+from explorer.ui import listing
+from explorer.ui.state import Selection
+
+if TYPE_CHECKING:
+    from explorer.analysis.predictions import Predictions
+    from explorer.analysis.roc import RocCurves
+    from explorer.store.checkpoints import Checkpoint, Classifier
+
+_gate = threading.BoundedSemaphore(1)
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Wait for the turn to compute; not to be nested."""
+    with _gate:
+        yield
+
+
+def checkpoint(selection: Selection) -> "Checkpoint":
+    """Return the chosen checkpoint.
+
+    Raises
+    ------
+    CheckpointError, RunError
+        There is none, or it cannot be used.
+    """
+    path = catalog.resolve_name(selection.reference or "")
+    if path is None:
+        raise CheckpointError("No checkpoint is chosen. Choose one in the sidebar.")
+    return listing.describe(path)
+
+
+def classifier(chosen: "Checkpoint") -> "Classifier":
+    """Return the model of a checkpoint on this machine's fastest device; it is shared, so only read it."""
+    return _classifier(chosen.digest, chosen)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _classifier(digest: str, _chosen: "Checkpoint") -> "Classifier":
+    from explorer import devices
+
+    return _chosen.classifier(devices.resolve("auto"))
+
+
+def predictions(selection: Selection) -> "Predictions":
+    """Return what the chosen checkpoint says of every image of the chosen split.
+
+    Predictions that a run has stored are read, others computed.
+
+    Raises
+    ------
+    ExplorerError
+        The checkpoint or the data set cannot be used, or they do not fit together.
+    """
+    chosen = checkpoint(selection)
+    checksum = datasets.get(selection.dataset).checksum
+    return _predictions(chosen.digest, checksum, selection.dataset, selection.split, chosen)
+
+
+@st.cache_data(max_entries=24, show_spinner="Predicting every image of the split …")
+def _predictions(digest: str, checksum: str, dataset: str, split: str, _chosen: "Checkpoint") -> "Predictions":
+    from explorer.analysis.predictions import Predictions
+
+    images = load_split(dataset, split)
+    if stored := _stored(_chosen, images):
+        return stored
+    with computing():
+        return Predictions.compute(_chosen, images, classifier(_chosen))
+
+
+def _stored(chosen: "Checkpoint", images: Split) -> "Predictions | None":
+    """Return the predictions that a run has stored for these very weights and images in full precision.
+
+    Those in half precision would move an AUC in its last shown digit; the weights are there to compute exact ones.
+    """
+    from explorer.analysis.prediction_files import load_predictions
+
+    if chosen.path.parent.name != "weights" or not runs.RUN_ID.fullmatch(chosen.path.parent.parent.name):
+        return None
+    run = runs.Run(chosen.path.parent.parent.name, chosen.path.parent.parent)
+    try:
+        found = load_predictions(run.predictions(images.name, int(chosen.path.stem.removeprefix("epoch-"))))
+    except RunError:
+        return None
+    fits = found.checkpoint == chosen.digest and (found.dataset, found.split) == (images.dataset, images.name)
+    exact = found.exact_predicted is None
+    return found if exact and fits and np.array_equal(found.indices, images.indices) else None
+
+
+def roc_curves(selection: Selection) -> "RocCurves":
+    """Return the ROC curves of the predictions."""
+    found = predictions(selection)
+    return _roc_curves(found.checkpoint, datasets.get(found.dataset).checksum, found.split, found)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _roc_curves(digest: str, checksum: str, split: str, _found: "Predictions") -> "RocCurves":
+    from explorer.analysis.roc import RocCurves
+
+    with computing():
+        return RocCurves.from_predictions(_found)
+
+
+def probabilities(selection: Selection, row: int) -> NDArray[np.float64]:
+    """Return the probabilities (C,) of one image of the chosen split, without predicting the others."""
+    chosen = checkpoint(selection)
+    checksum = datasets.get(selection.dataset).checksum
+    return _probabilities(chosen.digest, checksum, selection.dataset, selection.split, row, chosen)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _probabilities(
+    digest: str, checksum: str, dataset: str, split: str, row: int, _chosen: "Checkpoint"
+) -> NDArray[np.float64]:
+    from explorer.analysis.predictions import predict
+
+    image = load_split(dataset, split).images[row : row + 1]
+    with computing():
+        logits = predict(classifier(_chosen), image)[0].astype(np.float64)
+    exponentials = np.exp(logits - logits.max())
+    result: NDArray[np.float64] = exponentials / exponentials.sum()
+    return result
+
+
+def attribution(selection: Selection, row: int, method: str, target: int) -> NDArray[np.float32]:
+    """Return the attribution map (H, W) of one image of the chosen split, in units of the target's logit.
+
+    Raises
+    ------
+    ConfigError
+        There is no such method.
+    """
+    chosen = checkpoint(selection)
+    checksum = datasets.get(selection.dataset).checksum
+    return _attribution(chosen.digest, checksum, selection.dataset, selection.split, row, method, target, chosen)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _attribution(
+    digest: str, checksum: str, dataset: str, split: str, row: int, method: str, target: int, _chosen: "Checkpoint"
+) -> NDArray[np.float32]:
+    import torch
+
+    from explorer.analysis import attribution as methods
+    from explorer.analysis.predictions import to_pixels
+
+    model = classifier(_chosen)
+    device = model.mean.device
+    pixels = to_pixels(load_split(dataset, split).images[row : row + 1]).to(device)
+    with computing():
+        found = methods.get(method).attribute(model, pixels, torch.tensor([target], device=device))
+    result: NDArray[np.float32] = found[0, 0].float().cpu().numpy()
+    return result

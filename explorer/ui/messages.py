@@ -1,0 +1,43 @@
+"""What a user sees when something is wrong or missing: one message, and the button that helps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import streamlit as st
+
+from explorer.data import catalog
+from explorer.errors import ExplorerError
+from explorer.ui import state
+from explorer.ui.text import markdown
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Turn an `ExplorerError` into its message on the page; everything else stays the same."""
+    try:
+        yield
+    except ExplorerError as error:
+        st.error(markdown(str(error)), icon=":material/error:")
+
+
+def no_checkpoint() -> NoReturn:
+    """Say that there is no checkpoint for the data set, offer what to do, and end the page here."""
+    title = catalog.get(state.selection().dataset).title
+    with st.container(border=True, horizontal_alignment="left"):
+        st.markdown(f"**No checkpoint for {markdown(title)} yet.** A checkpoint is a trained model in a file.")
+        st.markdown("Train one here (the smallest takes about a minute), or bring one of your own on the page Home.")
+        with st.container(horizontal=True):
+            if state.page_exists("train"):
+                st.button(
+                    "Train a model",
+                    icon=":material/model_training:",
+                    type="primary",
+                    on_click=state.go,
+                    args=("train",),
+                    key="empty-train",
+                )
+            st.button(
+                "Bring a checkpoint", icon=":material/upload_file:", on_click=state.go, args=("home",), key="empty-home"
+            )
+    st.stop()

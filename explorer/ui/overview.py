@@ -1,0 +1,71 @@
+"""The tables of the page Home."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer.data import catalog
+from explorer.data.catalog import DatasetSpec
+from explorer.ui.listing import KINDS, Entry
+from explorer.ui.text import markdown, shorten
+
+
+def checkpoints(entries: Sequence[Entry]) -> None:
+    """Show the checkpoints with their accuracy and size."""
+    rows = [
+        {
+            "Name": shorten(entry.title, 60),
+            "From": KINDS[entry.kind],
+            "Data set": _dataset_title(entry.dataset),
+            "Model": entry.checkpoint.model,
+            "Validation": _percent(entry, "validation_accuracy"),
+            "Test": _percent(entry, "test_accuracy"),
+            "Parameters": entry.checkpoint.parameters,
+            "Size": entry.bytes / 1e6,
+        }
+        for entry in entries
+    ]
+    number = st.column_config.NumberColumn
+    columns = {
+        "Validation": number(format="%.1f%%", help="Accuracy on the 6,000 validation images."),
+        "Test": number(format="%.1f%%", help="Accuracy on the 10,000 test images."),
+        "Parameters": number(format="localized", help="Number of weights and biases."),
+        "Size": number(format="%.2f MB", help="Size of the file."),
+    }
+    st.dataframe(rows, hide_index=True, column_config=columns, width="stretch", height="content")
+
+
+def datasets(specs: Sequence[DatasetSpec]) -> None:
+    """Show the data sets with their sizes."""
+    rows = [
+        {
+            "Name": spec.title,
+            "Training": spec.train,
+            "Validation": spec.validation,
+            "Test": spec.test,
+            "Pixels": f"{spec.size} × {spec.size}",
+            "Classes": len(spec.classes),
+            "Licence": spec.licence,
+        }
+        for spec in specs
+    ]
+    images = {name: st.column_config.NumberColumn(format="localized") for name in ("Training", "Validation", "Test")}
+    st.dataframe(rows, hide_index=True, column_config=images, width="stretch", height="content")
+    for spec in specs:
+        st.caption(f"{markdown(spec.title)}: {markdown(', '.join(spec.classes))}. From {markdown(spec.source)}.")
+
+
+def device() -> str:
+    """Return the name of the device that is used."""
+    from explorer import devices
+
+    return devices.title(devices.resolve("auto"))
+
+
+def _dataset_title(name: str | None) -> str:
+    return catalog.get(name).title if name in catalog.names() else "unknown"
+
+
+def _percent(entry: Entry, metric: str) -> float | None:
+    value = entry.checkpoint.metrics.get(metric)
+    return 100 * value if isinstance(value, float) and 0 <= value <= 1 else None

@@ -1,0 +1,56 @@
+"""Home: what this is, what is there, and where to start."""
+
+import streamlit as st
+
+from explorer.data import catalog
+from explorer.ui import listing, messages, overview, state
+from explorer.ui.checkpoint_upload import upload_checkpoint
+from explorer.ui.text import markdown
+
+st.title("Fashion-MNIST Explorer")
+st.markdown(
+    "Train a small image classifier, then look inside it: what it confuses, which pixels decide, "
+    "and what it says of a thing that you draw yourself."
+)
+
+STARTS: tuple[tuple[state.PageName, str, str], ...] = (
+    ("draw", "Draw something", ":material/draw:"),
+    ("evaluate", "See what it confuses", ":material/grid_on:"),
+    ("explain", "See which pixels decide", ":material/visibility:"),
+    ("train", "Train a model", ":material/model_training:"),
+)
+with st.container(horizontal=True):
+    offered = [start for start in STARTS if state.page_exists(start[0])]
+    for page, label, icon in offered:
+        st.button(
+            label,
+            icon=icon,
+            key=f"start-{page}",
+            type="primary" if page == offered[0][0] else "secondary",
+            on_click=state.go,
+            args=(page,),
+        )
+
+st.subheader("Checkpoints")
+found = listing.load()
+if found.entries:
+    st.caption("A checkpoint is a trained model in a file. Choose the one to look at in the sidebar.")
+    overview.checkpoints(found.entries)
+else:
+    with st.container(border=True):
+        st.markdown("**There is no checkpoint yet.** A checkpoint is a trained model in a file.")
+        st.markdown("Train one first (the smallest takes about a minute), or bring one of your own.")
+        if state.page_exists("train"):
+            st.button("Train a model", key="empty-train", type="primary", on_click=state.go, args=("train",))
+for problem in found.problems:
+    st.warning(markdown(problem), icon=":material/warning:")
+
+st.subheader("A checkpoint from elsewhere")
+with messages.shown():
+    upload_checkpoint()
+
+st.subheader("Data sets")
+overview.datasets([catalog.get(name) for name in catalog.names()])
+
+st.subheader("This computer")
+st.markdown(f"Computing on: **{markdown(overview.device())}**. Runs and imports are kept on this machine only.")

@@ -1,0 +1,150 @@
+"""A real browser and a real server for the tests of this folder."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = "127.0.0.1"
+
+
+@dataclass
+class Server:
+    """A Streamlit server in its own process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    def output(self) -> str:
+        """Return what the server has printed so far."""
+        return Path(self.log.name).read_text(errors="replace")
+
+    def stop(self) -> None:
+        """End the process, by force if it does not go by itself."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+        self.log.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOCAL, 0))
+        return int(probe.getsockname()[1])
+
+
+def _await_health(server: Server, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if server.process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.1)
+    raise RuntimeError(f"The server did not start within {seconds:.0f} s. It printed:\n{server.output()}")
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Start Streamlit servers: `serve(script, cwd=..., env=..., options=...)` returns once it answers.
+
+    `script` is a path; `cwd` the folder to start in (by default the script's own); `env` is added to the
+    environment; `options` are further arguments such as `--theme.base=dark`. All servers end with the
+    session, or earlier by `.stop()`.
+    """
+    servers: list[Server] = []
+
+    def start(
+        script: Path | str,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+        seconds: float = 60,
+    ) -> Server:
+        script = Path(script).resolve()
+        port = _free_port()
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}"]
+        command += [f"--server.address={LOCAL}", "--server.headless=true", "--server.fileWatcherType=none"]
+        command += ["--browser.gatherUsageStats=false", *options]
+        log = (tmp_path_factory.mktemp("server") / "output.txt").open("wb")
+        process = subprocess.Popen(
+            command,
+            cwd=cwd or script.parent,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        server = Server(f"http://{LOCAL}:{port}", process, log)
+        servers.append(server)
+        _await_health(server, seconds)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium: the system's, or else the one that Playwright has installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed.")
+    playwright.expect.set_options(timeout=20_000)
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    with playwright.sync_playwright() as driver:
+        if found is None and not Path(driver.chromium.executable_path).exists():
+            pytest.skip("There is no Chromium. Install it: python -m playwright install --with-deps chromium")
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """Open pages, closed when the test ends; `errors` holds what their scripts complained about."""
+
+    browser: Any
+    errors: list[str] = field(default_factory=list)
+    contexts: list[Any] = field(default_factory=list)
+
+    def __call__(self, url: str, **options: Any) -> Any:
+        """Open `url` in a new context (its own session and storage); `options` go to the context."""
+        context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        self.contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda entry: entry.type == "error" and self.errors.append(entry.text))
+        page.goto(url)
+        return page
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Visit]:
+    """Open pages in Chromium: `visit(url, has_touch=True, ...)` returns a Playwright page."""
+    visits = Visit(chromium)
+    yield visits
+    for context in visits.contexts:
+        context.close()

@@ -1,0 +1,27 @@
+"""Every test has an `EXPLORER_HOME` of its own; the unpacked data sets are shared, so that each is unpacked once."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of fixtures that outlive a test; no test ever touches the user's own."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "data").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_HOME", str(home))
+        yield home
+
+
+@pytest.fixture(autouse=True)
+def home(shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This test's own `EXPLORER_HOME`, beside its `tmp_path`."""
+    folder = tmp_path.with_name(f"{tmp_path.name}-home")
+    folder.mkdir()
+    os.symlink(shared_home / "data", folder / "data", target_is_directory=True)
+    monkeypatch.setenv("EXPLORER_HOME", str(folder))
+    return folder

@@ -1,0 +1,129 @@
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+from streamlit.testing.v1 import AppTest
+
+import models
+from explorer.errors import ConfigError
+from explorer.training.config import TrainConfig
+from explorer.ui.options_form import choice, label, parse_numbers
+
+
+class Everything(BaseModel):
+    """One field of each kind."""
+
+    layers: tuple[int, ...] = Field((3, 2), description="Text.")
+    share: float = Field(0.25, ge=0, le=1, description="A slider.")
+    decay: float = Field(0.9, ge=0, lt=1, description="No slider, for 1 is not allowed.")
+    learning_rate: float = Field(0.001, gt=0, le=100, description="Small steps.")
+    count: int = Field(1024, ge=1, le=4096, description="Large steps.")
+    stride: int = Field(1, ge=1, le=4, description="Steps of one.")
+    limit: float | None = Field(None, gt=0, description="May be left empty.")
+    kind: Literal["relu", "one-cycle"] = Field("relu", description="A choice.")
+    batch_norm: bool = Field(False, description="A switch.")
+    pace: float = Field(1.0, json_schema_extra={"step": 0.125}, description="Has a step of its own.")
+    anything: dict[str, Any] = Field(default_factory=dict, description="Not shown.")
+
+
+def _page(values=None, fields=None):
+    import streamlit as st
+
+    from explorer.errors import ConfigError
+    from explorer.ui.options_form import options_form
+
+    try:
+        st.session_state["result"] = options_form(st.session_state["model"], values or {}, "k", fields=fields)
+    except ConfigError as error:
+        st.session_state["result"] = str(error)
+
+
+def _show(model, **options):
+    app = AppTest.from_function(_page, kwargs=options)
+    app.session_state["model"] = model
+    app.run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.parametrize("model", [*(models.get(name).options for name in models.names()), Everything])
+def test_untouched_form_gives_the_defaults(model):
+    shown = _show(model).session_state["result"]
+    assert model.model_validate(shown) == model()
+    assert set(shown) == set(model.model_fields) - {"anything"}
+
+
+def test_training_configuration_has_a_widget_for_each_field_but_the_options():
+    shown = _show(TrainConfig).session_state["result"]
+    assert set(shown) == set(TrainConfig.model_fields) - {"options"}
+    assert TrainConfig.parse(shown) == TrainConfig()
+
+
+def test_kinds_of_widgets():
+    app = _show(Everything)
+    assert [widget.label for widget in app.slider] == ["Share"]
+    assert [widget.label for widget in app.number_input] == [
+        *("Decay", "Learning rate", "Count", "Stride", "Limit", "Pace")
+    ]
+    assert [widget.label for widget in app.text_input] == ["Layers"]
+    assert [widget.label for widget in app.toggle] == ["Batch norm"]
+    assert app.selectbox[0].options == ["ReLU", "One cycle"]
+    for widget in (*app.slider, *app.number_input, *app.text_input, *app.toggle, *app.selectbox):
+        assert widget.help.endswith(".")
+    steps = {widget.label: widget.step for widget in app.number_input}
+    assert steps["Learning rate"] == pytest.approx(0.0005)
+    assert (steps["Count"], steps["Stride"], steps["Pace"]) == (100, 1, 0.125)
+
+
+def test_what_the_user_sets_comes_out():
+    app = _show(Everything)
+    app.slider[0].set_value(0.75)
+    app.text_input[0].set_value("128; 64 32")
+    app.selectbox[0].set_value("one-cycle")
+    app.toggle[0].set_value(True)
+    app.number_input[4].set_value(60.0)
+    app.run()
+    result = app.session_state["result"]
+    assert (result["share"], result["layers"], result["kind"]) == (0.75, [128, 64, 32], "one-cycle")
+    assert (result["batch_norm"], result["limit"]) == (True, 60.0)
+    Everything.model_validate(result)
+
+
+def test_given_values_come_first_and_stay_in_range():
+    values = {"share": 0.5, "count": 9999, "layers": [7], "kind": "one-cycle", "limit": 3, "stride": 0}
+    result = _show(Everything, values=values).session_state["result"]
+    assert (result["share"], result["count"], result["layers"]) == (0.5, 4096, [7])
+    assert (result["kind"], result["limit"], result["stride"]) == ("one-cycle", 3.0, 1)
+
+
+def test_only_some_fields_in_their_order():
+    app = _show(Everything, fields=["kind", "share"])
+    assert list(app.session_state["result"]) == ["kind", "share"]
+
+
+def test_text_that_is_no_list_of_numbers_is_one_message():
+    app = _show(Everything)
+    app.text_input[0].set_value("3, x").run()
+    assert app.session_state["result"].startswith("Layers: write whole numbers")
+    assert len(app.number_input) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("", []), ("  ", []), ("5", [5]), ("5,6", [5, 6]), ("5 ; 6,, 7 ", [5, 6, 7]), ("-1", [-1])]
+)
+def test_numbers_in_a_text(text, numbers):
+    assert parse_numbers(text, "x") == numbers
+
+
+@pytest.mark.parametrize("text", ["1.5", "a", "1e3", "9" * 5000, "1 2 [3]"])
+def test_other_text(text):
+    with pytest.raises(ConfigError, match=r"Hidden: write whole numbers") as raised:
+        parse_numbers(text, "Hidden")
+    assert len(str(raised.value)) < 200
+
+
+def test_labels_for_people():
+    assert [label(name) for name in ("batch_norm", "ema", "extra_conv")] == ["Batch norm", "EMA", "Extra convolution"]
+    assert [choice(name) for name in ("relu", "silu", "nothing", "cross-entropy", "auto", "leaky-relu")] == [
+        *("ReLU", "SiLU", "Nothing", "Cross entropy", "Auto", "Leaky ReLU")
+    ]
