@@ -203,7 +203,7 @@ class Lightning:
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         network, optimizer = self.task.network()
 
-        class Module(lightning.LightningModule):
+        class Module(lightning.LightningModule):  # type: ignore[misc]
             def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
                 return F.cross_entropy(network(batch[0]), batch[1])
 
@@ -286,7 +286,7 @@ def make(task: Task, only: list[str] | None) -> dict[str, Contestant]:
 
 def _step(network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:
     optimizer.zero_grad()
-    F.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
+    F.cross_entropy(network(images), labels).backward()
     optimizer.step()
 
 

@@ -33,6 +33,7 @@ _page = st.navigation(
         if state.page_exists(name)
     ]
 )
+state.follow()
 state.turn_to(_page.url_path)
 with messages.shown():
     sidebar.show()

@@ -83,12 +83,13 @@ class _Builder:
 
     def after_first(self) -> None:
         norm, drop = nn.BatchNorm2d(self.channels), nn.Dropout(self.options.dropout)
-        self.layers += {
+        following: dict[AfterFirst, list[nn.Module]] = {
             "nothing": [],
             "batch-norm": [norm],
             "batch-norm-dropout": [norm, drop],
             "dropout-batch-norm": [drop, norm],
-        }[self.options.after_first]
+        }
+        self.layers += following[self.options.after_first]
 
     def pool(self, name: Layer) -> None:
         if self.kept(name):

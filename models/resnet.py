@@ -42,7 +42,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to (N, features, H/stride, W/stride)."""
         out = self.relu1(self.norm1(self.conv1(x)))
-        return self.relu2(self.norm2(self.conv2(out)) + self.shortcut(x))
+        total: Tensor = self.relu2(self.norm2(self.conv2(out)) + self.shortcut(x))
+        return total
 
 
 @register(

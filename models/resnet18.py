@@ -19,6 +19,6 @@ def build(options: Resnet18Options, shape: InputShape) -> nn.Module:
     """Build the untrained network; torchvision is imported only here, because it takes seconds."""
     from torchvision.models import resnet18
 
-    network = resnet18(weights=None, num_classes=shape.classes)
+    network: nn.Module = resnet18(weights=None, num_classes=shape.classes)
     network.conv1 = nn.Conv2d(shape.channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
     return network

@@ -1,6 +1,5 @@
 """Every test has an `EXPLORER_HOME` of its own; the unpacked data sets are shared, so that each is unpacked once."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,6 @@ def home(shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """This test's own `EXPLORER_HOME`, beside its `tmp_path`."""
     folder = tmp_path.with_name(f"{tmp_path.name}-home")
     folder.mkdir()
-    os.symlink(shared_home / "data", folder / "data", target_is_directory=True)
+    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
     monkeypatch.setenv("EXPLORER_HOME", str(folder))
     return folder

@@ -26,9 +26,14 @@ def test_a_reader_sees_the_old_content_until_the_end(tmp_path):
 def test_an_error_leaves_the_old_content_and_nothing_else(tmp_path):
     path = tmp_path / "file"
     write_bytes(path, b"old")
-    with pytest.raises(OSError, match="full"), replacing(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise OSError("full")
+
+    def fail():
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

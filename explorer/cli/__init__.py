@@ -4,6 +4,7 @@ Each command prints for people, or with `--json` one JSON document on standard o
 and messages go to standard error. Errors exit with 1, wrong usage with 2.
 """
 
+import os
 import sys
 
 import typer
@@ -25,6 +26,9 @@ for module in (listing, training, analyse):
 
 def main() -> None:
     """Run the command line and turn every foreseen error into one line and an exit code."""
+    # Read when PyTorch is imported, which commands do only where they need it. Waiting OpenMP threads must sleep:
+    # spinning, they make training many times slower as soon as another process uses the processor.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except ExplorerError as error:

@@ -9,10 +9,10 @@ from explorer.cli.output import Json, percent, print_json, print_table
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError
 from explorer.store.catalog import resolve
-from explorer.store.checkpoints import Checkpoint, load_checkpoint
 
 if TYPE_CHECKING:
     from explorer.analysis.predictions import Predictions
+    from explorer.store.checkpoints import Checkpoint
 
 Reference = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="A file, the name of a shipped one, a run id, or RUN@k.")
@@ -67,7 +67,7 @@ def predict(
     """Say what pictures show."""
     from explorer.analysis.drawings import predict_images
 
-    checkpoint = load_checkpoint(resolve(reference))
+    checkpoint = _load(reference)
     documents = predict_images(checkpoint, images)
     if as_json:
         print_json(documents)
@@ -89,7 +89,7 @@ def gradients(
 
     from explorer.analysis.gradients import write_gradients_csv
 
-    checkpoint = load_checkpoint(resolve(reference))
+    checkpoint = _load(reference)
     images = load_split(_dataset(checkpoint, dataset), split)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -101,11 +101,17 @@ def gradients(
 def _predictions(reference: str, dataset: str | None, split: str) -> "tuple[Checkpoint, Predictions]":
     from explorer.analysis.predictions import Predictions
 
-    checkpoint = load_checkpoint(resolve(reference))
+    checkpoint = _load(reference)
     return checkpoint, Predictions.compute(checkpoint, load_split(_dataset(checkpoint, dataset), split))
 
 
-def _dataset(checkpoint: Checkpoint, chosen: str | None) -> str:
+def _load(reference: str) -> "Checkpoint":
+    from explorer.store.checkpoints import load_checkpoint
+
+    return load_checkpoint(resolve(reference))
+
+
+def _dataset(checkpoint: "Checkpoint", chosen: str | None) -> str:
     dataset = chosen or checkpoint.dataset
     if dataset is None:
         raise CheckpointError(f"{checkpoint.name} does not say what it was trained on. Name the set with --dataset.")

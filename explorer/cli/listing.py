@@ -10,7 +10,6 @@ from explorer.cli.output import Json, percent, print_json, print_table
 from explorer.data import catalog as datasets
 from explorer.errors import ExplorerError
 from explorer.store import catalog, runs
-from explorer.store.checkpoints import load_checkpoint
 
 Item = TypeVar("Item")
 
@@ -59,6 +58,8 @@ def list_checkpoints(as_json: Json = False) -> None:
 
 
 def _checkpoint(path: Path) -> dict[str, Any]:
+    from explorer.store.checkpoints import load_checkpoint
+
     checkpoint = load_checkpoint(path)
     return {
         "name": checkpoint.name,

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from explorer.errors import DataError
 from explorer.paths import DATA_FILES
@@ -14,6 +15,15 @@ class IdxFile:
 
     name: str
     md5: str
+
+
+class IdxFiles(NamedTuple):
+    """The four files of a set."""
+
+    train_images: IdxFile
+    train_labels: IdxFile
+    test_images: IdxFile
+    test_labels: IdxFile
 
 
 @dataclass(frozen=True)
@@ -30,10 +40,7 @@ class DatasetSpec:
     std: float
     source: str
     licence: str
-    train_images: IdxFile
-    train_labels: IdxFile
-    test_images: IdxFile
-    test_labels: IdxFile
+    files: IdxFiles
     channels: int = 1
     size: int = 28
     train: int = 54_000
@@ -46,23 +53,18 @@ class DatasetSpec:
         return DATA_FILES / self.name
 
     @property
-    def files(self) -> tuple[IdxFile, ...]:
-        """All four files."""
-        return (self.train_images, self.train_labels, self.test_images, self.test_labels)
-
-    @property
     def checksum(self) -> str:
         """One MD5 for the whole set: that of its files' MD5 digests, in order."""
         return hashlib.md5("".join(file.md5 for file in self.files).encode(), usedforsecurity=False).hexdigest()
 
 
-def _idx_files(train_images: str, train_labels: str, test_images: str, test_labels: str) -> dict[str, IdxFile]:
-    return {
-        "train_images": IdxFile("train-images-idx3-ubyte.gz", train_images),
-        "train_labels": IdxFile("train-labels-idx1-ubyte.gz", train_labels),
-        "test_images": IdxFile("t10k-images-idx3-ubyte.gz", test_images),
-        "test_labels": IdxFile("t10k-labels-idx1-ubyte.gz", test_labels),
-    }
+def _idx_files(train_images: str, train_labels: str, test_images: str, test_labels: str) -> IdxFiles:
+    return IdxFiles(
+        IdxFile("train-images-idx3-ubyte.gz", train_images),
+        IdxFile("train-labels-idx1-ubyte.gz", train_labels),
+        IdxFile("t10k-images-idx3-ubyte.gz", test_images),
+        IdxFile("t10k-labels-idx1-ubyte.gz", test_labels),
+    )
 
 
 _SETS = (
@@ -85,7 +87,7 @@ _SETS = (
         std=0.35309,
         source="Xiao, Rasul and Vollgraf (2017), github.com/zalandoresearch/fashion-mnist",
         licence="MIT",
-        **_idx_files(
+        files=_idx_files(
             "f4a8712d7a061bf5bd6d2ca38dc4d50a",
             "9018921c3c673c538a1fc5bad174d6f9",
             "8181f5470baa50b63fa0f6fddb340f0a",
@@ -100,7 +102,7 @@ _SETS = (
         std=0.30815,
         source="LeCun, Cortes and Burges (1998), yann.lecun.com/exdb/mnist",
         licence="CC BY-SA 3.0",
-        **_idx_files(
+        files=_idx_files(
             "6bbc9ace898e44ae57da46a324031adb",
             "a25bea736e30d166cdddb491f175f624",
             "2646ac647ad5339dbf082846283269ea",

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import math
 import mmap
+import os
 import zlib
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def load(path: Path, md5: str) -> np.ndarray:
         The file is missing, truncated, not gzip, or its content has another checksum.
     """
     unpacked = home() / "data" / f"{md5}.idx"
-    mapped = _map(unpacked)
+    mapped: Content | None = _map(unpacked) if _is_of(unpacked, path) else None
     if mapped is None or not _matches(mapped, md5):
         content = unpack(path)
         if not _matches(content, md5):
@@ -69,7 +70,7 @@ def load(path: Path, md5: str) -> np.ndarray:
                 f"{path.name} in {path.parent.name!r} does not have the expected content (its checksum differs). "
                 "Restore the original file, for example with `git checkout explorer/data/files`."
             )
-        mapped = _store(unpacked, content)
+        mapped = _store(unpacked, content, path)
     return parse(mapped, path.name)
 
 
@@ -85,10 +86,20 @@ def _map(path: Path) -> mmap.mmap | None:
         return None
 
 
-def _store(path: Path, content: bytes) -> Content:
+def _is_of(unpacked: Path, path: Path) -> bool:
+    """Whether the compressed file is still the one that was unpacked: the copy bears its time stamp."""
+    try:
+        return unpacked.stat().st_mtime_ns == path.stat().st_mtime_ns
+    except OSError:
+        return False
+
+
+def _store(path: Path, content: bytes, source: Path) -> Content:
     """Keep the unpacked content for the next process; where that is impossible, go on with what is in memory."""
     try:
         write_bytes(path, content)
+        stamp = source.stat().st_mtime_ns
+        os.utime(path, ns=(stamp, stamp))
     except OSError:
         return content
     return _map(path) or content

@@ -88,7 +88,7 @@ def stratify(labels: np.ndarray, held_out: int) -> tuple[np.ndarray, np.ndarray]
 def _quotas(counts: np.ndarray, total: int) -> np.ndarray:
     """Share `total` out in proportion to `counts`, whole numbers, largest remainders first."""
     exact = counts * total / counts.sum()
-    quotas = np.floor(exact).astype(np.int64)
+    quotas: np.ndarray = np.floor(exact).astype(np.int64)
     short = total - int(quotas.sum())
     quotas[np.argsort(quotas - exact, kind="stable")[:short]] += 1
     return quotas
@@ -96,5 +96,6 @@ def _quotas(counts: np.ndarray, total: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _read(spec: catalog.DatasetSpec, which: str) -> np.ndarray:
-    file: catalog.IdxFile = getattr(spec, which)
-    return idx.load(spec.folder / file.name, file.md5)
+    file: catalog.IdxFile = getattr(spec.files, which)
+    array: np.ndarray = idx.load(spec.folder / file.name, file.md5)
+    return array

@@ -123,14 +123,14 @@ class _Loop:
         state.optimizer.zero_grad()
         if count <= self.plan.piece:
             loss = self._forward(images, labels)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             loss = loss.detach()
         else:
             loss = torch.zeros((), device=state.device)
             pieces = zip(images.split(self.plan.piece), labels.split(self.plan.piece), strict=True)
             for some_images, some_labels in pieces:
                 part = self._forward(some_images, some_labels) * (len(some_labels) / count)
-                part.backward()  # type: ignore[no-untyped-call]
+                part.backward()
                 loss += part.detach()
         state.optimizer.step()
         state.update_average()

@@ -11,7 +11,7 @@ from explorer.errors import ConfigError
 from explorer.training.config import TrainConfig
 from models.registry import InputShape, build_meta
 
-PIECE_BYTES = 512 << 20
+PIECE_BYTES = 192 << 20
 """A step whose layer outputs would need more than this is computed in pieces."""
 WHOLE_BATCH_BYTES = 2 << 30
 """With batch norm a batch cannot be cut; above this it is refused."""

@@ -34,7 +34,7 @@ class TrainingState:
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         seed_global(torch.device("cpu"), config.seed, "weights")
         network = models.build(config.model, config.options, input_shape(config))
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network: nn.Module = network.to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False) if config.ema else None
         self.optimizer = make_optimizer(config, self.network.parameters())
         self.device = device

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from multiprocessing.context import BaseContext
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 from filelock import FileLock, Timeout
@@ -103,11 +103,10 @@ def serve(idle_seconds: float = IDLE_SECONDS) -> None:
 
 class _Supervisor:
     def __init__(self) -> None:
-        self.context: BaseContext
+        self.context: ForkServerContext | SpawnContext
         if sys.platform == "linux":
-            server = multiprocessing.get_context("forkserver")
-            server.set_forkserver_preload(PRELOAD)
-            self.context = server
+            self.context = multiprocessing.get_context("forkserver")
+            self.context.set_forkserver_preload(PRELOAD)
         else:
             self.context = multiprocessing.get_context("spawn")
         self.workers: dict[str, BaseProcess] = {}
@@ -117,9 +116,10 @@ class _Supervisor:
         busy = time.monotonic()
         while True:
             self._reap()
-            while self._occupied() < slots() and (run := queue.take()):
+            waiting = queue.pending()
+            if waiting and self._occupied() < slots() and (run := queue.take()):
                 self._start(run)
-            if self.workers or queue.pending():
+            if self.workers or waiting:
                 busy = time.monotonic()
             elif time.monotonic() - busy > idle_seconds:
                 with queue.lock():
@@ -147,8 +147,6 @@ class _Supervisor:
         """Count own workers, and those that an earlier supervisor left behind."""
         if self.workers:
             return len(self.workers)
-        if not queue.pending():
-            return 0
         return sum(run.status.state == "running" for run in runs.list_runs())
 
     def _reap(self) -> None:

@@ -7,7 +7,7 @@ Widgets of a single page use `bind`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, TypeVar
 
 import streamlit as st
 
@@ -21,6 +21,7 @@ SHARED = ("dataset", "checkpoint", "epoch", "split")
 _SEEN = "url:seen"
 _PAGE = "url:page"
 _TOUCHED = "url:touched"
+_LINK = "url:link"
 _SELECTION = "selection"
 
 
@@ -67,8 +68,8 @@ def page_exists(page: PageName) -> bool:
     return (ROOT / "pages" / f"{page}.py").is_file()
 
 
-def go(page: PageName, **parameters: str | int | None) -> NoReturn:
-    """Open another page, in a callback or in the body of a page.
+def go(page: PageName, **parameters: str | int | None) -> None:
+    """Open another page. It is for callbacks: `st.button("Explain", on_click=state.go, args=("explain",))`.
 
     Parameters
     ----------
@@ -87,7 +88,14 @@ def go(page: PageName, **parameters: str | int | None) -> NoReturn:
     query |= {name: str(value) for name, value in parameters.items() if value is not None}
     for name in [name for name, value in parameters.items() if value is None]:
         query.pop(name, None)
-    st.switch_page(page_file(page), query_params=query)
+    st.session_state[_LINK] = (page, query)
+
+
+def follow() -> None:
+    """Open the page that a callback asked for; called as soon as the pages are known."""
+    if link := st.session_state.pop(_LINK, None):
+        page, query = link
+        st.switch_page(page_file(page), query_params=query)
 
 
 def turn_to(page: str) -> None:
@@ -118,10 +126,12 @@ def adopt(key: str, options: Sequence[Option], default: Option) -> str | None:
         What the URL asks for, where that is not among the options. It is never used, only shown.
     """
     asked, unknown = st.query_params.get(key), None
-    chosen = st.session_state.get(key, default)
+    is_new = key not in st.session_state
+    last = getattr(st.session_state.get(_SELECTION), key, None)
+    chosen = st.session_state.get(key, default if last is None else last)
     if key in st.session_state.get(_TOUCHED, set()):
         st.session_state[_TOUCHED].discard(key)
-    elif asked != st.session_state.get(_SEEN, {}).get(key):
+    elif is_new or asked != st.session_state.get(_SEEN, {}).get(key):
         matches = [option for option in options if str(option) == asked]
         if matches:
             chosen = matches[0]

@@ -20,11 +20,13 @@ def explorer(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["explorer", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
+        code = 0
+        try:
             cli.main()
-            raise SystemExit(0)
+        except SystemExit as ended:
+            code = ended.code or 0
         output = capsys.readouterr()
-        return ended.value.code or 0, output.out, output.err
+        return code, output.out, output.err
 
     return call
 

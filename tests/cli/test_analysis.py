@@ -29,8 +29,16 @@ def test_evaluate_agrees_with_scikit_learn(evaluated, trained):
     document, probabilities, labels = evaluated
     predicted = probabilities.argmax(1)
     assert list(document) == [
-        "checkpoint", "dataset", "split", "n", "accuracy", "misclassification_rate", "log_loss", "confusion_matrix", "auc"
-    ]  # fmt: skip
+        "checkpoint",
+        "dataset",
+        "split",
+        "n",
+        "accuracy",
+        "misclassification_rate",
+        "log_loss",
+        "confusion_matrix",
+        "auc",
+    ]
     assert (document["checkpoint"], document["dataset"], document["split"]) == (
         trained[0]["checkpoint"],
         "fashion-mnist",

@@ -1,16 +1,28 @@
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from explorer.paths import ROOT
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
 
-KEYS = (
-    "run checkpoint best_checkpoint best_epoch epochs seconds train_loss validation_accuracy test_accuracy"
-).split()
+KEYS = [
+    "run",
+    "checkpoint",
+    "best_checkpoint",
+    "best_epoch",
+    "epochs",
+    "seconds",
+    "train_loss",
+    "validation_accuracy",
+    "test_accuracy",
+]
 
 
 def test_train_prints_one_document(trained):
@@ -118,7 +130,8 @@ def test_a_device_that_is_not_there_leaves_no_run(explorer, home):
 
 
 @pytest.mark.parametrize(
-    "document", ["", "{", "[]", "3", '{"options": 5}', '{"options": [1]}', '{"model": 5}', '{"x": 1}', "[" * 9999, "{}x"]
+    "document",
+    ["", "{", "[]", "3", '{"options": 5}', '{"options": [1]}', '{"model": 5}', '{"x": 1}', "[" * 9999, "{}x"],
 )
 def test_a_bad_configuration_is_one_message(explorer, home, document):
     code, output, messages = explorer("train", "--config", "-", stdin=document)
@@ -247,9 +260,29 @@ def test_killed_interrupted_and_resumed(explorer, spawn, home):
     whole = json.loads(explorer("train", *settings, "--json")[1])
     for key in ("checkpoint", "best_checkpoint"):
         assert Path(document[key]).read_bytes() == Path(whole[key]).read_bytes()
-    assert {k: v for k, v in document.items() if k[-4:] == "racy"} == {k: v for k, v in whole.items() if k[-4:] == "racy"}
+    assert {k: v for k, v in document.items() if k[-4:] == "racy"} == {
+        k: v for k, v in whole.items() if k[-4:] == "racy"
+    }
     assert document["train_loss"] == whole["train_loss"]
     other = runs.get(whole["run"])
     for epoch in range(1, 7):
         for split in ("validation", "test"):
             assert run.predictions(split, epoch).read_bytes() == other.predictions(split, epoch).read_bytes()
+
+
+def test_listing_needs_no_pytorch_and_waiting_threads_sleep(home):
+    """PyTorch takes seconds to import, and reads how its threads shall wait when it is imported."""
+    script = """
+import os, sys
+sys.argv = ["explorer", "runs", "--json"]
+from explorer.cli import main
+try:
+    main()
+finally:
+    print("torch" in sys.modules, os.environ["OMP_WAIT_POLICY"], file=sys.stderr)
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "False PASSIVE\n")

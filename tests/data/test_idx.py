@@ -65,7 +65,7 @@ def test_parse_of_anything_is_an_array_or_one_message(content):
 @pytest.mark.parametrize("which", ["test_images", "test_labels"])
 def test_shipped_files_against_struct(name, which, home):
     spec = catalog.get(name)
-    described = getattr(spec, which)
+    described = getattr(spec.files, which)
     content = gzip.decompress((spec.folder / described.name).read_bytes())
     dimensions = 3 if which.endswith("images") else 1
     assert struct.unpack(">I", content[:4])[0] == 0x0800 + dimensions
@@ -91,11 +91,21 @@ def test_load_is_read_only(file):
         array[0] = 0
 
 
-def test_second_load_needs_no_compressed_file(file):
+def test_second_load_does_not_unpack_again(file, monkeypatch):
+    idx.load(*file)
+    monkeypatch.setattr(idx, "unpack", lambda path: pytest.fail(f"{path} is unpacked again"))
+    np.testing.assert_array_equal(idx.load(*file), ORIGINAL)
+
+
+def test_file_damaged_after_the_first_load_is_noticed(file):
     path, md5 = file
     idx.load(path, md5)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match="truncated or damaged"):
+        idx.load(path, md5)
     path.unlink()
-    np.testing.assert_array_equal(idx.load(path, md5), ORIGINAL)
+    with pytest.raises(DataError, match="missing"):
+        idx.load(path, md5)
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", None])

@@ -20,7 +20,7 @@ SIZES = {"train": 54_000, "validation": 6_000, "test": 10_000}
 
 
 def _files(spec, part):
-    images, labels = getattr(spec, f"{part}_images"), getattr(spec, f"{part}_labels")
+    images, labels = getattr(spec.files, f"{part}_images"), getattr(spec.files, f"{part}_labels")
     return (idx.load(spec.folder / file.name, file.md5) for file in (images, labels))
 
 

@@ -76,7 +76,9 @@ def test_errors_say_what_is_allowed(field, value, bound):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("field", ["learning_rate", "weight_decay", "momentum", "warmup", "erase", "ema", "time_budget"])
+@pytest.mark.parametrize(
+    "field", ["learning_rate", "weight_decay", "momentum", "warmup", "erase", "ema", "time_budget"]
+)
 def test_numbers_must_be_finite(field, value):
     with pytest.raises(ConfigError, match=field):
         TrainConfig.parse({field: value})
@@ -92,7 +94,7 @@ def test_every_wrong_field_is_named():
 def test_unknown_options_and_wrong_values_of_options_are_named():
     with pytest.raises(ConfigError, match="model 'lenet' has no option 'hidden'"):
         TrainConfig.parse({"model": "lenet", "options": {"hidden": [5]}})
-    with pytest.raises(ConfigError, match="option 'dropout' of model 'mlp': .*less than or equal to 1"):
+    with pytest.raises(ConfigError, match=r"option 'dropout' of model 'mlp': .*less than or equal to 1"):
         TrainConfig.parse({"options": {"dropout": 1.5}})
 
 
@@ -132,7 +134,9 @@ def test_documents_that_are_no_configuration(text):
     assert str(error.value)[0].isupper()
 
 
-@given(st.dictionaries(st.sampled_from(sorted(RANGES)) | st.text(), st.none() | st.integers() | st.floats() | st.text()))
+@given(
+    st.dictionaries(st.sampled_from(sorted(RANGES)) | st.text(), st.none() | st.integers() | st.floats() | st.text())
+)
 def test_anything_is_a_configuration_or_a_config_error(values):
     try:
         config = TrainConfig.parse(values)

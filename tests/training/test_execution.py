@@ -7,9 +7,9 @@ import threading
 import pytest
 import torch
 
+from explorer.analysis.prediction_files import load_predictions
 from explorer.data.splits import load_split
 from explorer.errors import ConfigError, DeviceError, RunError
-from explorer.analysis.prediction_files import load_predictions
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
 from explorer.training import execution
@@ -49,7 +49,9 @@ def _after(kind, number, act):
 def _files(run):
     """Every lasting file's bytes that must not depend on interruptions."""
     folders = ("weights", "predictions")
-    return {str(path.relative_to(run.path)): path.read_bytes() for name in folders for path in (run.path / name).iterdir()}
+    return {
+        str(path.relative_to(run.path)): path.read_bytes() for name in folders for path in (run.path / name).iterdir()
+    }
 
 
 def _epochs(run):
@@ -258,7 +260,7 @@ def test_a_disk_too_full_even_for_the_status(start, monkeypatch):
 
 def test_another_process_computes_it(start):
     run = start()
-    with run.lock(), pytest.raises(RunError, match="being computed by another process. Stop it there first"):
+    with run.lock(), pytest.raises(RunError, match=r"being computed by another process\. Stop it there first"):
         execute(run)
     assert run.status.state == "queued"
 
@@ -268,7 +270,7 @@ def test_a_damaged_state_is_a_message(start, content):
     run = start()
     execute(run, _after(Epoch, 1, run.request_stop))
     run.state_file.write_bytes(content)
-    with pytest.raises(RunError, match="saved state of run .* is damaged"):
+    with pytest.raises(RunError, match=r"saved state of run .* is damaged"):
         execute(run)
     assert run.status.state == "failed"
     assert run.weights(1).is_file()
@@ -363,9 +365,7 @@ def test_best_epoch_goes_by_validation_and_the_first_of_equals():
 
 def test_weights_of_first_best_and_last_epoch_are_kept(start, monkeypatch):
     accuracies = iter([0.2, 0.5, 0.9, 0.4, 0.3, 0.9])
-    monkeypatch.setattr(
-        "explorer.training.loop.score", lambda logits, labels, turn=[0]: _score(turn, accuracies)
-    )
+    monkeypatch.setattr("explorer.training.loop.score", lambda logits, labels, turn=[0]: _score(turn, accuracies))
     run = start(epochs=6)
     kept = []
     execute(run, lambda record: kept.append(run.kept_epochs()) if isinstance(record, Epoch) else None)

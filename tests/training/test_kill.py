@@ -54,7 +54,9 @@ def begin(context, home):
 
 def _files(run):
     folders = ("weights", "predictions")
-    return {str(path.relative_to(run.path)): path.read_bytes() for name in folders for path in (run.path / name).iterdir()}
+    return {
+        str(path.relative_to(run.path)): path.read_bytes() for name in folders for path in (run.path / name).iterdir()
+    }
 
 
 CONFIGS = {

@@ -95,9 +95,7 @@ def test_cosine_schedule(epochs):
 @pytest.mark.parametrize("warmup", [0.01, 0.2, 0.3, 0.5, 0.75, 0.99])
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 3), (2, 5), (3, 7), (10, 84)])
 def test_one_cycle_schedule(epochs, steps, warmup):
-    config = TrainConfig.parse(
-        {"schedule": "one-cycle", "warmup": warmup, "learning_rate": 0.4, "epochs": epochs}
-    )
+    config = TrainConfig.parse({"schedule": "one-cycle", "warmup": warmup, "learning_rate": 0.4, "epochs": epochs})
     total = epochs * steps
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -27,9 +27,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_resuming_at_any_record_ends_bit_for_bit_alike(
-    name, configure, training, same, figures, monkeypatch
-):
+def test_resuming_at_any_record_ends_bit_for_bit_alike(name, configure, training, same, figures, monkeypatch):
     if name == "pieces":
         monkeypatch.setattr("explorer.training.plan.PIECE_BYTES", 15_000 * 15)
     config = configure(epochs=2, **RUNS[name])

@@ -1,0 +1,50 @@
+import pytest
+
+from explorer.store.catalog import imported_folder
+
+
+def texts(app):
+    return [element.value for element in (*app.markdown, *app.caption, *app.error, *app.warning)]
+
+
+def test_an_empty_home_says_what_to_do_and_offers_it(open_page):
+    app = open_page()
+    assert not app.exception
+    assert app.title[0].value == "Fashion-MNIST Explorer"
+    assert any("There is no checkpoint yet" in text for text in texts(app))
+    app.button(key="empty-train").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Train"
+
+
+def test_the_checkpoints_are_listed_with_their_figures(open_page, run):
+    app = open_page()
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert list(table["Name"]) == ["small", f"{run.name} · {run.id[-6:]}"]
+    assert list(table["From"]) == ["Imported", "Own run"]
+    assert list(table["Test"]) == [75.0, 75.0]
+    assert list(table["Parameters"]) == [7850, 7850]
+    assert table["Size"][0] == pytest.approx((imported_folder() / "small.safetensors").stat().st_size / 1e6)
+
+
+def test_the_data_sets_are_listed_with_their_sizes(open_page):
+    table = open_page().dataframe[0].value
+    assert list(table["Name"]) == ["Fashion-MNIST", "MNIST"]
+    assert list(table["Training"]) == [54_000, 54_000]
+    assert list(table["Test"]) == [10_000, 10_000]
+
+
+def test_a_damaged_checkpoint_is_named_and_the_others_stay(open_page, run):
+    (imported_folder() / "broken.safetensors").write_bytes(b"no tensors here")
+    app = open_page()
+    assert not app.exception
+    assert any("broken" in warning.value for warning in app.warning)
+    assert len(app.dataframe[0].value) == 2
+
+
+def test_buttons_open_the_pages(open_page, run):
+    app = open_page()
+    app.button(key="start-evaluate").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Evaluate"

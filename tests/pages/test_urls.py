@@ -1,0 +1,85 @@
+import pytest
+
+FORGED = [
+    {"checkpoint": "../../../etc/passwd"},
+    {"checkpoint": "/etc/passwd"},
+    {"checkpoint": "20200101-000000-abcdef"},
+    {"checkpoint": "small@1"},
+    {"checkpoint": "\x00"},
+    {"dataset": "../fashion-mnist"},
+    {"split": "all"},
+    {"epoch": "-1", "checkpoint": "small"},
+    {"section": "no such section", "numbers": "x", "class": "y", "page": "999999999999"},
+    {"image": "99999999", "target": "nothing", "methods": "none"},
+    {"image": "-5"},
+    {"image": "abc"},
+]
+
+
+@pytest.mark.parametrize("page", ["home", "evaluate", "explain"])
+@pytest.mark.parametrize("parameters", FORGED, ids=str)
+def test_a_forged_link_never_raises(open_page, run, page, parameters):
+    app = open_page("home", **parameters)
+    assert not app.exception
+    if page != "home":
+        app = open_page(page, **parameters)
+        assert not app.exception
+        assert not app.error
+    assert app.selectbox(key="checkpoint").value in ("small", run.id)
+    assert app.segmented_control(key="split").value == "test"
+
+
+def test_what_a_link_asks_for_and_is_not_here_is_said_without_markup(open_page, run):
+    app = open_page("home", checkpoint="![x](http://evil.example/x.png)")
+    (warning,) = app.warning
+    assert "![x]" not in warning.value
+    assert r"\!\[x\]" in warning.value
+
+
+def test_a_link_chooses_run_epoch_and_split(open_page, run):
+    app = open_page("home", checkpoint=run.id, epoch="1", split="validation")
+    assert not app.exception
+    assert app.selectbox(key="checkpoint").value == run.id
+    assert app.select_slider(key="epoch").value == 1
+    assert app.segmented_control(key="split").value == "validation"
+
+
+def test_choices_go_into_the_url_as_names_and_ids(open_page, run):
+    app = open_page()
+    app.selectbox(key="checkpoint").set_value(run.id).run()
+    app.segmented_control(key="split").set_value("train").run()
+    assert app.query_params["checkpoint"] == run.id
+    assert app.query_params["split"] == "train"
+    app.segmented_control(key="split").set_value("test").run()
+    assert "split" not in app.query_params
+
+
+def test_the_selection_follows_to_other_pages(open_page, run):
+    app = open_page("home", checkpoint=run.id, split="validation")
+    app.button(key="start-evaluate").click().run()
+    assert app.title[0].value == "Evaluate"
+    assert app.selectbox(key="checkpoint").value == run.id
+    assert app.segmented_control(key="split").value == "validation"
+    assert {metric.label: metric.value for metric in app.metric}["Images"] == "6,000"
+
+
+def test_another_data_set_has_its_own_checkpoints(open_page, run):
+    app = open_page("evaluate", checkpoint="small")
+    app.selectbox(key="dataset").set_value("mnist").run()
+    assert not app.exception
+    assert any("No checkpoint for MNIST" in element.value for element in app.markdown)
+    app.selectbox(key="dataset").set_value("fashion-mnist").run()
+    assert app.metric
+
+
+def test_a_single_checkpoint_has_no_epoch_slider(open_page, run):
+    app = open_page("home", checkpoint="small")
+    assert not [slider for slider in app.select_slider if slider.key == "epoch"]
+
+
+def test_a_name_of_a_user_is_never_markup(open_page, run):
+    app = open_page("evaluate", checkpoint=run.id)
+    html = "".join(element.proto.body for element in app.get("html"))
+    markdown = "".join(element.value for element in (*app.markdown, *app.caption))
+    assert "<b>" not in html
+    assert "[try](" not in markdown
