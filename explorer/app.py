@@ -10,7 +10,7 @@ sys.path[:] = [str(_HERE.parent), *(p for p in sys.path if Path(p or ".").resolv
 
 import streamlit as st
 
-from explorer.ui import messages, sidebar, state
+from explorer.ui import address, messages, sidebar, state
 
 _PAGES: tuple[tuple[state.PageName, str], ...] = (
     ("home", ":material/home:"),
@@ -34,7 +34,7 @@ _page = st.navigation(
     ]
 )
 state.follow()
-state.turn_to(_page.url_path)
+address.turn_to(_page.url_path)
 with messages.shown():
     sidebar.show()
     _page.run()

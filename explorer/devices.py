@@ -2,21 +2,25 @@
 
 import os
 import platform
-
-import torch
+from typing import TYPE_CHECKING
 
 from explorer.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
 
 NAMES = ("auto", "cpu", "cuda", "mps")
 
 
 def available() -> tuple[str, ...]:
     """Return the names of the devices of this machine, fastest first."""
-    found = [name for name, there in (("cuda", torch.cuda.is_available()), ("mps", _mps())) if there]
+    import torch
+
+    found = [name for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there]
     return (*found, "cpu")
 
 
-def resolve(name: str) -> torch.device:
+def resolve(name: str) -> "torch.device":
     """Return the device called `name`; `auto` takes the fastest there is.
 
     Raises
@@ -24,6 +28,8 @@ def resolve(name: str) -> torch.device:
     DeviceError
         The name is unknown or this machine has no such device.
     """
+    import torch
+
     there = available()
     if name == "auto":
         return torch.device(there[0])
@@ -34,9 +40,11 @@ def resolve(name: str) -> torch.device:
     return torch.device(name)
 
 
-def title(device: torch.device) -> str:
+def title(device: "torch.device") -> str:
     """Return the device's name as its maker gives it, for people."""
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
         return "Apple GPU (MPS)"
@@ -48,7 +56,3 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _mps() -> bool:
-    return torch.backends.mps.is_available()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer.analysis.confusion import ConfusionMatrix
 from explorer.data.splits import load_split
-from explorer.ui import cache, charts, explanations, formats, messages, state, widgets
+from explorer.ui import address, cache, charts, explanations, formats, messages, state, widgets
 from explorer.ui.gallery import Item, gallery
 
 PAGE = 24
@@ -30,15 +30,17 @@ widgets.numbers(
         ("Images", formats.count(matrix.n), f"All images of the {selection.split} split."),
     ]
 )
+address.adopt("section", SECTIONS, SECTIONS[0])
 section = st.segmented_control(
     "Section",
     SECTIONS,
-    default=SECTIONS[0],
     required=True,
     key="section",
-    bind="query-params",
+    on_change=address.touched,
+    args=("section",),
     label_visibility="collapsed",
 )
+address.keep({"section": section}, {"section": SECTIONS[0]})
 
 
 def choose_class() -> int:
@@ -98,7 +100,9 @@ def show_mistakes() -> None:
     if not len(rows):
         return
     pages = -(-len(rows) // PAGE)
-    number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    address.adopt("page", range(1, pages + 1), 1)
+    number = st.pagination(pages, key="page", on_change=address.touched, args=("page",))
+    address.keep({"page": number}, {"page": 1})
     split = load_split(selection.dataset, selection.split)
     items = [
         Item(
@@ -110,7 +114,7 @@ def show_mistakes() -> None:
         )
         for row in rows[(number - 1) * PAGE : number * PAGE]
     ]
-    gallery(items, lambda row: state.go("explain", image=row), key="mistakes")
+    gallery(items, key="mistakes")
 
 
 {"Confusion matrix": show_matrix, "ROC curves": show_roc, "Mistakes": show_mistakes}[section]()

@@ -94,6 +94,21 @@ def load_predictions(path: str | os.PathLike[str]) -> Predictions:
         raise RunError(f"{path} is damaged or holds no predictions. Evaluate this epoch again.") from error
 
 
+def round_predictions(path: str | os.PathLike[str]) -> None:
+    """Bring stored predictions to half precision, unless they are already; a file that is gone is left alone.
+
+    Raises
+    ------
+    RunError, OutputError
+        The file is damaged or cannot be written.
+    """
+    if not Path(path).exists():
+        return
+    predictions = load_predictions(path)
+    if predictions.exact_predicted is None:
+        save_predictions(path, predictions, full=False)
+
+
 def _smallest(values: NDArray[np.int64]) -> NDArray[np.generic]:
     """Store non-negative integers in the smallest unsigned type that holds them."""
     return np.ascontiguousarray(values, dtype=np.min_scalar_type(int(values.max(initial=0))))

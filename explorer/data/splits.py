@@ -94,7 +94,6 @@ def _quotas(counts: np.ndarray, total: int) -> np.ndarray:
     return quotas
 
 
-@lru_cache(maxsize=8)
 def _read(spec: catalog.DatasetSpec, which: str) -> np.ndarray:
     file: catalog.IdxFile = getattr(spec.files, which)
     array: np.ndarray = idx.load(spec.folder / file.name, file.md5)

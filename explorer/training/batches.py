@@ -1,5 +1,6 @@
 """The training set as one tensor on the device, and its batches as slices of a permutation."""
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -66,5 +67,7 @@ class Batches:
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    """Copy a read-only array into a tensor (PyTorch warns of sharing memory that must not be written)."""
-    return torch.from_numpy(array.copy())
+    """Share a read-only array's memory; it is only ever read, so PyTorch's warning is beside the point."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)

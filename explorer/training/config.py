@@ -38,6 +38,11 @@ class TrainConfig(BaseModel):
     dataset: str = Field("fashion-mnist", max_length=64, description="The data set to train on.")
     model: str = Field("mlp", max_length=64, description="The architecture.")
     options: dict[str, Any] = Field(default_factory=dict, description="The options of the architecture.")
+    initial: str = Field(
+        "",
+        max_length=128,
+        description="Start from the weights of this checkpoint (a name, a run id or RUN@k) instead of random ones.",
+    )
     optimizer: OptimizerName = Field("adam", description="How the weights follow the gradient.")
     learning_rate: float = Field(0.001, gt=0, le=100, description="Size of the optimizer's steps.")
     momentum: float = Field(

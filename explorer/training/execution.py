@@ -13,16 +13,14 @@ from typing import Any
 import torch
 
 from explorer import devices
-from explorer.analysis.prediction_files import save_predictions
-from explorer.analysis.predictions import Predictions
-from explorer.data import catalog
-from explorer.data.splits import load_split
 from explorer.errors import ExplorerError, RunError
 from explorer.files import replacing
-from explorer.store.checkpoints import FORMAT, Metadata, library_versions, load_checkpoint, save_checkpoint
+from explorer.store.checkpoints import library_versions
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
+from explorer.training.initial import initial_checkpoint
 from explorer.training.interruption import Interruption
+from explorer.training.keeping import best_epoch, metrics, save_epoch, tidy
 from explorer.training.loop import train
 from explorer.training.records import Cut, Done, Epoch, Record, Step
 from explorer.training.state import TrainingState
@@ -106,15 +104,17 @@ class _Execution:
         self.run.write_status(self.status)
         self.run.discard_unfinished()
         config = TrainConfig.parse(self.run.config)
-        self.device = devices.resolve(config.device)
-        torch.set_num_threads(config.threads or devices.cores())
         self.config = config
+        place = self._place()
+        torch.set_num_threads(place["threads"])
+        self.device = devices.resolve(place["device"])
         self.state = state = TrainingState(config, self.device)
-        self._restore()
+        if not self._restore() and (checkpoint := initial_checkpoint(config)):
+            state.start_from(checkpoint)
         self.run.truncate_history(state.epoch, state.step)
-        self.best = best_epoch(self.run.epochs())
+        self.epochs = self.run.epochs()
         self.records: Iterator[Record] = train(config, state, cut=self._recorded_cut())
-        self._update(epoch=state.epoch, epochs=config.epochs, step=state.step, best_epoch=self.best)
+        self._update(epoch=state.epoch, epochs=config.epochs, step=state.step, best_epoch=best_epoch(self.epochs))
         self._update(device=devices.title(self.device), seconds=state.seconds)
         self.run.write_status(self.status)
 
@@ -131,7 +131,7 @@ class _Execution:
                 case Epoch():
                     self._on_epoch(record)
                 case Done():
-                    self._prune()
+                    tidy(self.run, self.status.epoch, self.status.best_epoch)
                     self._update(state="finished", step=0, steps=0, seconds=record.seconds)
                     self.run.write_status(self.status)
             listen(record)
@@ -186,52 +186,18 @@ class _Execution:
         self.last_status = now
 
     def _on_epoch(self, epoch: Epoch) -> None:
-        metrics = {
-            "train_loss": epoch.train_loss,
-            "train_accuracy": epoch.train_accuracy,
-            "validation_loss": epoch.validation_loss,
-            "validation_accuracy": epoch.validation_accuracy,
-        }
-        self._save_weights(epoch, metrics | {"test_accuracy": epoch.test_accuracy})
+        save_epoch(self.run, self.config, self.state.evaluated, epoch)
         times = {"learning_rate": epoch.learning_rate, "train_seconds": epoch.train_seconds, "seconds": epoch.seconds}
-        line = {"kind": "epoch", "epoch": epoch.epoch} | metrics | {"test_accuracy": epoch.test_accuracy} | times
+        line = {"kind": "epoch", "epoch": epoch.epoch} | metrics(epoch) | times
         self.run.append_history(line)
-        self.best = best_epoch(self.run.epochs())
+        self.epochs.append(line)
         self._save_state()
-        self._update(epoch=epoch.epoch, step=0, best_epoch=self.best, seconds=epoch.seconds)
+        before = self.status.best_epoch or 1
+        best = best_epoch(self.epochs)
+        self._update(epoch=epoch.epoch, step=0, best_epoch=best, seconds=epoch.seconds)
         self.run.write_status(self.status)
-        self._prune()
+        tidy(self.run, epoch.epoch, best, since=min(before, epoch.epoch - 1))
         self.rate_start = None
-
-    def _save_weights(self, epoch: Epoch, metrics: dict[str, float]) -> None:
-        spec = catalog.get(self.config.dataset)
-        metadata = Metadata(
-            format=FORMAT,
-            model=self.config.model,
-            options=self.config.options,
-            classes=spec.classes,
-            mean=spec.mean,
-            std=spec.std,
-            config=self.config.model_dump(mode="json"),
-            metrics={"epoch": epoch.epoch} | metrics,
-            versions=library_versions(),
-        )
-        path = self.run.weights(epoch.epoch)
-        save_checkpoint(path, self.state.evaluated, metadata)
-        digest = load_checkpoint(path).digest
-        for name, logits in epoch.logits.items():
-            split = load_split(self.config.dataset, name)
-            predictions = Predictions(
-                logits, split.labels, split.indices, spec.classes, digest, split.dataset, split.name
-            )
-            save_predictions(self.run.predictions(name, epoch.epoch), predictions, full=False)
-
-    def _prune(self) -> None:
-        """Keep the weights of the first, the best and the last epoch."""
-        keep = {1, self.best, self.status.epoch}
-        for epoch in self.run.kept_epochs():
-            if epoch not in keep:
-                self.run.weights(epoch).unlink(missing_ok=True)
 
     def _save_state(self) -> None:
         with replacing(self.run.state_file) as temporary:
@@ -241,9 +207,10 @@ class _Execution:
                 raise OSError("the disk may be full") from error
         self.last_state = time.monotonic()
 
-    def _restore(self) -> None:
+    def _restore(self) -> bool:
+        """Go back to the saved state, if there is one."""
         if not self.run.state_file.exists():
-            return
+            return False
         try:
             self.state.restore(torch.load(self.run.state_file, map_location="cpu", weights_only=True))
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError):
@@ -251,6 +218,7 @@ class _Execution:
                 f"The saved state of run {self.run.id} is damaged, so it cannot go on. Its checkpoints are kept; "
                 "start a new run with the same configuration."
             ) from None
+        return True
 
     def _asked_to_stop(self) -> bool:
         if self.interruption.noted:
@@ -261,18 +229,22 @@ class _Execution:
         self.last_stop = now
         return self.run.stop_requested
 
+    def _place(self) -> dict[str, Any]:
+        """Return device and threads: those that the run began with, so that it ends with the same bits."""
+        starts = [event for event in self.run.events() if event["kind"] == "start"]
+        if starts:
+            return starts[0]
+        device = devices.resolve(self.config.device).type
+        start = {"kind": "start", "device": device, "threads": self.config.threads or devices.cores()}
+        self.run.append_event(start | {"versions": library_versions()})
+        return start
+
     def _recorded_cut(self) -> Cut | None:
         cuts = [event for event in self.run.events() if event["kind"] == "cut"]
         return Cut(cuts[-1]["epoch"], cuts[-1]["step"]) if cuts else None
 
     def _update(self, **changes: Any) -> None:
         self.status = self.status.model_copy(update=changes)
-
-
-def best_epoch(epochs: list[dict[str, Any]]) -> int | None:
-    """Return the first epoch with the highest validation accuracy."""
-    best = max(epochs, key=lambda line: line["validation_accuracy"], default=None)
-    return None if best is None else int(best["epoch"])
 
 
 def _finite(value: float) -> float | None:

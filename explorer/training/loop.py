@@ -21,6 +21,7 @@ from explorer.errors import RunError
 from explorer.store.checkpoints import Classifier
 from explorer.training.batches import Batches
 from explorer.training.config import TrainConfig
+from explorer.training.initial import initial_checkpoint
 from explorer.training.optimizers import learning_rate
 from explorer.training.plan import Plan, make_plan
 from explorer.training.randomness import seed_global
@@ -58,7 +59,10 @@ def train(
         The loss, or an output of the network, is no longer a finite number.
     """
     plan = make_plan(config)
-    state = state or TrainingState(config, devices.resolve(config.device))
+    if state is None:
+        state = TrainingState(config, devices.resolve(config.device))
+        if checkpoint := initial_checkpoint(config):
+            state.start_from(checkpoint)
     return _Loop(config, plan, state, cut, clock).records()
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from explorer.data import catalog
 from explorer.errors import ConfigError
 from explorer.training.config import TrainConfig
+from explorer.training.initial import initial_checkpoint
 from models.registry import InputShape, build_meta
 
 PIECE_BYTES = 192 << 20
@@ -57,8 +58,10 @@ def make_plan(config: TrainConfig) -> Plan:
     Raises
     ------
     ConfigError
-        The model cannot be built, or batch norm cannot work with this batch size.
+        The model cannot be built, batch norm cannot work with this batch size, or the checkpoint to start from
+        does not fit.
     """
+    initial_checkpoint(config)
     network = build_meta(config.model, config.options, input_shape(config))
     per_image = _bytes_per_image(network, input_shape(config))
     normalises = any(isinstance(layer, BATCH_NORMS) for layer in network.modules())

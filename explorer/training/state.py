@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import models
+from explorer.store.checkpoints import Checkpoint
 from explorer.training.config import TrainConfig
 from explorer.training.optimizers import make_optimizer
 from explorer.training.plan import input_shape
@@ -42,6 +43,13 @@ class TrainingState:
         self.epoch = self.step = self.updates = 0
         self.seconds = self.train_seconds = 0.0
         self.start_epoch()
+
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """Take over the weights of a checkpoint of the same architecture; the optimizer starts fresh."""
+        weights = checkpoint.classifier().network.state_dict()
+        for network in (self.network, self.average):
+            if network is not None:
+                network.load_state_dict(weights)
 
     def start_epoch(self) -> None:
         """Begin the running sums anew."""

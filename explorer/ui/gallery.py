@@ -1,12 +1,13 @@
 """Images in rows, each with what it is and what the model says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from explorer.ui import state
 from explorer.ui.formats import percent
 from explorer.ui.images import img_tag
 from explorer.ui.text import html_text
@@ -44,20 +45,13 @@ class Item:
         return self.true == self.predicted
 
 
-def gallery(items: Sequence[Item], on_open: Callable[[int], object], key: str) -> None:
-    """Show images that wrap to the width there is, each with a button that calls `on_open(row)`."""
+def gallery(items: Sequence[Item], key: str) -> None:
+    """Show images that wrap to the width there is, each with a link to its explanation."""
     with st.container(horizontal=True, gap="small", key=key):
         for item in items:
             with st.container(width=WIDTH, gap=None, horizontal_alignment="center"):
                 st.html(_picture(item))
-                st.button(
-                    "Explain",
-                    key=f"{key}-{item.row}",
-                    type="tertiary",
-                    on_click=on_open,
-                    args=(item.row,),
-                    width="content",
-                )
+                state.link("explain", "Explain", image=item.row)
 
 
 def _picture(item: Item) -> str:

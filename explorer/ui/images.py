@@ -42,7 +42,7 @@ def img_tag(image: NDArray[np.uint8], scale: int, description: str) -> str:
 
 def map_tag(values: NDArray[np.floating], scale: int, description: str) -> str:
     """Return an `<img>` of a signed map (H, W) in the diverging colours, zero in the middle."""
-    ramp = np.array([[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in theme.ramp("chartDivergingColors")])
+    ramp = np.array([[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in theme.diverging()])
     place = (values / (np.abs(values).max() or 1.0) + 1) / 2
     stops = np.linspace(0, 1, len(ramp))
     colours = np.stack([np.interp(place, stops, ramp[:, channel]) for channel in range(3)], axis=-1)

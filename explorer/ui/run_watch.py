@@ -6,7 +6,7 @@ from explorer.errors import ExplorerError
 from explorer.store import runs
 from explorer.store.runs import ACTIVE, RESUMABLE, Run, Status
 from explorer.training import queue, supervisor
-from explorer.ui import curves, formats, state
+from explorer.ui import charts, formats, state
 from explorer.ui.text import markdown, shorten
 from explorer.ui.widgets import figure
 
@@ -137,18 +137,18 @@ def _curves(run: Run, status: Status) -> None:
     left, right = st.columns(2)
     with left:
         figure(
-            curves.loss_curve(history, status.epochs),
+            charts.loss_curve(history, status.epochs),
             name="loss",
             how_to_read=_read_loss(epochs),
-            table=lambda: curves.rows(history),
+            table=lambda: charts.curve_table(history),
             width="stretch",
         )
     with right:
         figure(
-            curves.accuracy_curve(history, status.epochs),
+            charts.accuracy_curve(history, status.epochs),
             name="accuracy",
             how_to_read=_read_accuracy(epochs, status),
-            table=lambda: curves.rows(history),
+            table=lambda: charts.curve_table(history),
             width="stretch",
         )
 

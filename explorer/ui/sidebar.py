@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer.data import catalog
 from explorer.data.splits import SPLITS
-from explorer.ui import formats, listing, state
+from explorer.ui import address, listing, state
 from explorer.ui.listing import Entry, Listing
 from explorer.ui.text import markdown, shorten
 
@@ -28,16 +28,16 @@ def show() -> None:
 
 def _dataset(found: Listing) -> str:
     names = catalog.names()
-    linked = found.get(state.asked_anew("checkpoint") or "")
+    linked = found.get(st.query_params.get("checkpoint", "")) if address.is_new("checkpoint") else None
     if linked and linked.dataset in names and "dataset" not in st.query_params:
         st.session_state["dataset"] = linked.dataset
-    unknown = state.adopt("dataset", names, names[0])
+    unknown = address.adopt("dataset", names, names[0])
     st.selectbox(
         "Data set",
         names,
         format_func=lambda name: catalog.get(name).title,
         key="dataset",
-        on_change=state.touched,
+        on_change=address.touched,
         args=("dataset",),
     )
     _say_unknown(unknown, "data set")
@@ -49,13 +49,13 @@ def _checkpoint(entries: tuple[Entry, ...]) -> Entry | None:
         st.selectbox("Checkpoint", ["none yet"], disabled=True)
         return None
     titles = {entry.reference: entry.title for entry in entries}
-    unknown = state.adopt("checkpoint", list(titles), entries[0].reference)
+    unknown = address.adopt("checkpoint", list(titles), entries[0].reference)
     st.selectbox(
         "Checkpoint",
         list(titles),
         format_func=lambda reference: shorten(titles.get(reference, reference), 60),
         key="checkpoint",
-        on_change=state.touched,
+        on_change=address.touched,
         args=("checkpoint",),
     )
     _say_unknown(unknown, "checkpoint")
@@ -67,13 +67,17 @@ def _epoch(entry: Entry) -> int | None:
     if len(entry.epochs) < 2:
         return None
     best = entry.best_epoch if entry.best_epoch in entry.epochs else entry.epochs[-1]
-    unknown = state.adopt("epoch", entry.epochs, best)
+    before = state.previous()
+    if before and before.checkpoint != entry.reference and not address.is_new("epoch"):
+        st.session_state["epoch"] = best
+        address.touched("epoch")
+    unknown = address.adopt("epoch", entry.epochs, best)
     st.select_slider(
         "Epoch",
         entry.epochs,
         key="epoch",
         help=f"The epochs whose weights are kept. Epoch {best} was the best on the validation images.",
-        on_change=state.touched,
+        on_change=address.touched,
         args=("epoch",),
     )
     _say_unknown(unknown, "epoch")
@@ -81,7 +85,7 @@ def _epoch(entry: Entry) -> int | None:
 
 
 def _split() -> str:
-    unknown = state.adopt("split", SPLITS, DEFAULT_SPLIT)
+    unknown = address.adopt("split", SPLITS, DEFAULT_SPLIT)
     st.segmented_control(
         "Split",
         SPLITS,
@@ -90,7 +94,7 @@ def _split() -> str:
         required=True,
         width="stretch",
         help="Which images are judged: those it learnt from, those that chose its best epoch, or unseen ones (test).",
-        on_change=state.touched,
+        on_change=address.touched,
         args=("split",),
     )
     _say_unknown(unknown, "split")
@@ -100,12 +104,3 @@ def _split() -> str:
 def _say_unknown(asked: str | None, kind: str) -> None:
     if asked is not None:
         st.warning(f"There is no {kind} “{markdown(shorten(asked))}” here; this one is shown instead.")
-
-
-def summary(entry: Entry) -> str:
-    """Describe a checkpoint in one line of Markdown."""
-    accuracy = entry.checkpoint.metrics.get("test_accuracy")
-    parts = [markdown(entry.checkpoint.model), f"{formats.count(entry.checkpoint.parameters)} parameters"]
-    if isinstance(accuracy, float):
-        parts.append(f"{formats.percent(accuracy)} on test")
-    return " · ".join(parts)

@@ -115,7 +115,8 @@ def chromium() -> Iterator[Any]:
     found = next(filter(None, map(shutil.which, names)), None)
     with playwright.sync_playwright() as driver:
         if found is None and not Path(driver.chromium.executable_path).exists():
-            pytest.skip("There is no Chromium. Install it: python -m playwright install --with-deps chromium")
+            missing = pytest.fail if os.environ.get("CI") else pytest.skip
+            missing("There is no Chromium. Install it: python -m playwright install --with-deps chromium")
         browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()

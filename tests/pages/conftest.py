@@ -44,6 +44,12 @@ def run(alone: None) -> Run:
 
 
 @pytest.fixture
+def other_run(run: Run) -> Run:
+    """A second run in the same home."""
+    return samples.fill()
+
+
+@pytest.fixture
 def open_page() -> Callable[..., AppTest]:
     """Open a page as a link would: `open_page("evaluate", split="validation")`."""
 

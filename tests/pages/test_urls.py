@@ -63,6 +63,17 @@ def test_the_selection_follows_to_other_pages(open_page, run):
     assert {metric.label: metric.value for metric in app.metric}["Images"] == "6,000"
 
 
+def test_another_run_starts_at_its_best_epoch(open_page, run, other_run):
+    app = open_page("home", checkpoint=run.id, epoch="1")
+    app.selectbox(key="checkpoint").set_value(other_run.id).run()
+    assert app.select_slider(key="epoch").value == 2
+    app = open_page("home", checkpoint=run.id, epoch="1")
+    app.selectbox(key="checkpoint").set_value("small").run()
+    app.selectbox(key="checkpoint").set_value(run.id).run()
+    assert app.select_slider(key="epoch").value == 2
+    assert "epoch" not in app.query_params
+
+
 def test_another_data_set_has_its_own_checkpoints(open_page, run):
     app = open_page("evaluate", checkpoint="small")
     app.selectbox(key="dataset").set_value("mnist").run()

@@ -49,6 +49,7 @@ def test_names_are_data(home):
         ),
         *("20260101-000000-ABCDEF", "20260101-000000-abcde", "\0", "20260101-000000-abcdef\0"),
         "٢٠٢٦٠١٠١-000000-abcdef",
+        "x" * 10_000,
     ],
 )
 def test_what_is_no_run_id_never_becomes_a_path(run_id, home):

@@ -29,7 +29,7 @@ def quick(monkeypatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setattr(loop, "load_split", load)
-    monkeypatch.setattr("explorer.training.execution.load_split", load)
+    monkeypatch.setattr("explorer.training.keeping.load_split", load)
     yield
     torch.set_num_threads(threads)
 

@@ -13,8 +13,9 @@ from explorer.errors import ConfigError, DeviceError, RunError
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
 from explorer.training import execution
-from explorer.training.execution import best_epoch, execute, explain
+from explorer.training.execution import execute, explain
 from explorer.training.interruption import Interruption
+from explorer.training.keeping import best_epoch
 from explorer.training.records import Cut, Done, Epoch, Step
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -345,7 +346,8 @@ def test_a_cut_is_noted_before_it_takes_effect_and_replayed(start, monkeypatch):
 
         with pytest.raises(RunError):
             execute(run, _after(Cut, 1, kill))
-    assert noted == [{"kind": "cut", "epoch": 1, "step": 3}]
+    assert noted[0]["kind"] == "start"
+    assert noted[1:] == [{"kind": "cut", "epoch": 1, "step": 3}]
     assert whole.status.state == "finished"
     assert (whole.status.epoch, whole.status.epochs, whole.status.progress) == (1, 3, 1.0)
     assert execute(run).state == "finished"
@@ -383,3 +385,23 @@ def _score(turn, accuracies):
         turn.append(next(accuracies))
         return 1.0, turn[-1]
     return 1.0, 1 - turn[-1]
+
+
+def test_predictions_of_best_and_last_are_in_full_precision_and_the_others_rounded(start):
+    run = start(epochs=4)
+    execute(run)
+    best = run.status.best_epoch
+    for epoch in range(1, 5):
+        for split in ("validation", "test"):
+            found = load_predictions(run.predictions(split, epoch))
+            assert (found.exact_predicted is None) == (epoch in (best, 4))
+
+
+def test_threads_of_the_first_start_are_recorded_and_used_again(start, monkeypatch):
+    run = start(threads=0, epochs=2)
+    monkeypatch.setattr("explorer.devices.cores", lambda: 3)
+    assert execute(run, _after(Step, 1, run.request_stop)).state == "stopped"
+    monkeypatch.setattr("explorer.devices.cores", lambda: 1)
+    execute(run)
+    assert [(event["device"], event["threads"]) for event in run.events()] == [("cpu", 3)]
+    assert torch.get_num_threads() == 3

@@ -19,13 +19,13 @@ from dataclasses import replace
 os.environ["EXPLORER_HOME"] = home
 import torch
 from explorer.data import splits
-from explorer.training import execution, loop, worker
+from explorer.training import execution, keeping, loop, worker
 def load(dataset, name):
     split = splits.load_split(dataset, name)
     if name == "train":
         return split
     return replace(split, **{field: getattr(split, field)[:100] for field in ("images", "labels", "indices")})
-execution.load_split = loop.load_split = load
+keeping.load_split = loop.load_split = load
 execution.STATE_SECONDS = 0.02
 worker.work(run)
 """

@@ -1,0 +1,97 @@
+"""Widgets whose value stands in the URL as a name, an id or a number.
+
+Streamlit's `bind="query-params"` does the same with two differences that matter here: it writes the *label* of an
+option, and what one page has bound is taken out of the URL when another is opened, which leaves a step in the
+browser's history at which Back shows the wrong thing. Widgets for which neither matters use `bind`.
+
+Around a widget with the same key: `adopt` before it, `touched` as its `on_change`, `keep` after it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import streamlit as st
+
+Option = TypeVar("Option")
+
+_WRITTEN = "address:written"
+_LAST = "address:last"
+_TOUCHED = "address:touched"
+_PAGE = "address:page"
+
+
+def turn_to(page: str) -> None:
+    """Note which page is shown; a parameter that vanishes while it stays means its default (the Back button)."""
+    st.session_state[_PAGE] = (page, st.session_state.get(_PAGE, (None, None))[0])
+
+
+def touched(key: str) -> None:
+    """Note, as a widget's `on_change`, that the user has just changed it, so that the URL does not overrule it."""
+    st.session_state.setdefault(_TOUCHED, set()).add(key)
+
+
+def adopt(key: str, options: Sequence[Option], default: Option) -> str | None:
+    """Give a widget its value before it is shown: the user's choice, else the URL's, else the last one.
+
+    Parameters
+    ----------
+    key : str
+        Of the widget and of the URL parameter.
+    options : sequence
+        The values allowed; `str` of each is what stands in the URL.
+    default
+        One of them.
+
+    Returns
+    -------
+    str or None
+        What the URL asks for, where that is not among the options. It is never used, only shown.
+    """
+    asked, unknown = st.query_params.get(key), None
+    chosen = st.session_state.get(key, st.session_state.get(_LAST, {}).get(key, default))
+    if key in st.session_state.get(_TOUCHED, set()):
+        st.session_state[_TOUCHED].discard(key)
+    elif key not in st.session_state or is_new(key):
+        matches = [option for option in options if str(option) == asked]
+        if matches:
+            chosen = matches[0]
+        elif asked is not None:
+            unknown = asked
+        elif _same_page():
+            chosen = default
+    st.session_state[key] = chosen if chosen in options else default
+    return unknown
+
+
+def is_new(key: str) -> bool:
+    """Whether the URL says something else than was written into it: a link was opened, or Back was pressed."""
+    return bool(st.query_params.get(key) != written().get(key))
+
+
+def keep(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Remember the values of widgets and put those that differ from their defaults into the URL; None stays out."""
+    wanted = {key: str(value) for key, value in values.items() if value not in (None, defaults.get(key))}
+    for key in values:
+        if key not in wanted and key in st.query_params:
+            del st.query_params[key]
+    if any(st.query_params.get(key) != value for key, value in wanted.items()):
+        st.query_params.update(wanted)
+    others = {key: value for key, value in written().items() if key not in values}
+    st.session_state[_WRITTEN] = others | wanted
+    st.session_state[_LAST] = st.session_state.get(_LAST, {}) | dict(values)
+
+
+def written() -> dict[str, str]:
+    """Return what this session has put into the URL."""
+    found: dict[str, str] = st.session_state.get(_WRITTEN, {})
+    return found
+
+
+def forget_written() -> None:
+    """Take everything in the URL as new in the next run."""
+    st.session_state[_WRITTEN] = {}
+
+
+def _same_page() -> bool:
+    page, before = st.session_state.get(_PAGE, (None, None))
+    return bool(page == before)

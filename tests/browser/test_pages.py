@@ -1,0 +1,222 @@
+"""The pages in a real browser: what a user sees, at two sizes and in both themes."""
+
+import importlib.util
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.paths import ROOT
+
+pytestmark = pytest.mark.browser
+
+APP = ROOT / "explorer" / "app.py"
+PAGES = {"": "Fashion-MNIST Explorer", "evaluate": "Evaluate", "explain": "Explain"}
+READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
+SEEN = "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)')].length"
+
+
+@pytest.fixture(scope="module")
+def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The application, started from another folder, with a home of one imported checkpoint and one run."""
+    spec = importlib.util.spec_from_file_location("samples", ROOT / "tests" / "pages" / "samples.py")
+    assert spec
+    assert spec.loader
+    samples = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(samples)
+    folder = tmp_path_factory.mktemp("application-home")
+    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_HOME", str(folder))
+        run = samples.fill()
+    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
+    server.run_id = run.id
+    yield server
+    server.stop()
+
+
+def ready(page: Any, title: str) -> None:
+    """Wait until the page has its title and nothing on it is still being computed."""
+    page.get_by_role("heading", name=title, exact=True).wait_for(timeout=90_000)
+    page.wait_for_function(READY, timeout=90_000)
+    page.wait_for_timeout(300)
+    page.wait_for_function(READY, timeout=90_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_shows_without_errors_and_without_sideways_scrolling(started, visit, path, width, scheme):
+    foreign: list[str] = []
+    page = visit("about:blank", viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.on("request", lambda request: foreign.append(request.url) if not _own(request.url, started.url) else None)
+    page.goto(f"{started.url}/{path}?checkpoint=small")
+    ready(page, PAGES[path])
+    assert page.get_by_test_id("stException").count() == 0
+    assert page.get_by_test_id("stAlertContentError").count() == 0
+    wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
+    assert wide <= room
+    assert foreign == []
+    assert [error for error in visit.errors if "404" not in error] == []
+
+
+def _own(url: str, server: str) -> bool:
+    return url.startswith((server, server.replace("http", "ws"), "data:", "blob:", "about:"))
+
+
+def test_the_matrix_has_a_readable_number_in_every_cell(started, visit):
+    page = visit(f"{started.url}/evaluate?checkpoint=small")
+    ready(page, "Evaluate")
+    page.wait_for_function(SEEN)
+    numbers = page.locator("[data-testid=stVegaLiteChart] .mark-text.role-mark text")
+    assert numbers.count() == 100
+    assert sum(int(text.replace(",", "")) for text in numbers.all_inner_texts()) == 10_000
+    assert all(float(size.removesuffix("px")) >= 9 for size in numbers.evaluate_all(FONT_SIZES))
+
+
+FONT_SIZES = "texts => texts.map(text => getComputedStyle(text).fontSize)"
+
+
+def test_the_roc_curves_and_their_areas_are_drawn(started, visit):
+    page = visit(f"{started.url}/evaluate?checkpoint=small&section=ROC+curves")
+    ready(page, "Evaluate")
+    page.wait_for_function(SEEN)
+    lines = page.locator("[data-testid=stVegaLiteChart] .mark-line path")
+    legend = page.locator("[data-testid=stVegaLiteChart] .role-legend-label text").all_inner_texts()
+    assert lines.count() == 13
+    assert len(legend) == 12
+    assert all(re.fullmatch(r".+ 0\.\d{4}", label) for label in legend)
+
+
+def test_a_mistake_leads_to_its_explanation_and_back(started, visit):
+    page = visit(f"{started.url}/evaluate?checkpoint={started.run_id}&split=validation&section=Mistakes")
+    ready(page, "Evaluate")
+    picture = page.locator(".st-key-mistakes img").first
+    shown = picture.get_attribute("src")
+    page.locator(".st-key-mistakes a").first.click()
+    ready(page, "Explain")
+    assert f"checkpoint={started.run_id}" in page.url
+    assert "split=validation" in page.url
+    assert re.search(r"image=\d+", page.url)
+    assert page.locator("[data-testid=stHtml] img").first.get_attribute("src") == shown
+    page.go_back()
+    ready(page, "Evaluate")
+    page.locator(".st-key-mistakes img").first.wait_for()
+    assert page.locator(".st-key-mistakes img").first.get_attribute("src") == shown
+
+
+def test_the_choice_survives_the_menu_and_a_reload(started, visit):
+    page = visit(f"{started.url}/?checkpoint={started.run_id}&epoch=1&split=train")
+    ready(page, "Fashion-MNIST Explorer")
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="Evaluate").click()
+    page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
+    assert f"checkpoint={started.run_id}" in page.url
+    assert "epoch=1" in page.url
+    page.reload()
+    page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
+    page.get_by_text("Epoch", exact=True).wait_for()
+    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "1"
+
+
+def test_the_back_button_undoes_a_choice(started, visit):
+    page = visit(f"{started.url}/evaluate?checkpoint=small")
+    ready(page, "Evaluate")
+    page.get_by_test_id("stSidebar").get_by_text("Validation", exact=True).click()
+    page.get_by_text("6,000", exact=True).wait_for()
+    assert "split=validation" in page.url
+    page.go_back()
+    page.get_by_text("10,000", exact=True).wait_for()
+    assert "split" not in page.url
+
+
+def test_maps_have_whole_number_scale_and_the_image_is_crisp(started, visit):
+    page = visit(f"{started.url}/explain?checkpoint=small&image=7")
+    ready(page, "Explain")
+    page.wait_for_function(f"() => ({SEEN})() >= 4")
+    image = page.locator("[data-testid=stHtml] img").first
+    assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    assert image.evaluate("image => image.width") % 28 == 0
+    sides = page.locator("[data-testid=stVegaLiteChart] .background").evaluate_all(
+        "all => all.map(part => part.getAttribute('d'))"
+    )
+    assert sum(side.startswith("M0,0h196v196") for side in sides) == 3
+
+
+def test_another_theme_is_drawn_in_its_own_colours(started, visit):
+    texts = {}
+    for scheme in ("light", "dark"):
+        page = visit(f"{started.url}/evaluate?checkpoint=small", color_scheme=scheme)
+        ready(page, "Evaluate")
+        page.wait_for_function(SEEN)
+        cell = page.locator("[data-testid=stVegaLiteChart] .mark-rect path").nth(1)
+        texts[scheme] = cell.get_attribute("fill")
+    assert texts["light"] != texts["dark"]
+
+
+@pytest.fixture
+def plain_server(tmp_path: Path, home: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The application as the README starts it, from another folder, with nothing but a port on the command line."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(APP), f"--server.port={port}", "--server.headless=true"]
+    log = (tmp_path / "log.txt").open("wb")
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "EXPLORER_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            try:
+                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield port, process
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+def test_the_configuration_beside_the_script_is_read_from_any_folder(plain_server, visit):
+    port, _ = plain_server
+    page = visit(f"http://localhost:{port}")
+    ready(page, "Fashion-MNIST Explorer")
+    start = page.locator(".st-key-start-draw button, .st-key-start-evaluate button").first
+    assert start.evaluate("button => getComputedStyle(button).backgroundColor") == "rgb(194, 65, 12)"
+    assert page.get_by_text("20MB per file").count() == 1
+    assert page.get_by_text("There is no checkpoint yet").count() <= 1
+
+
+def test_only_this_machine_is_served(plain_server):
+    port, _ = plain_server
+    foreign = _outer_address()
+    if foreign is None:
+        pytest.skip("This machine has no address but its own.")
+    with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
+        socket.create_connection((foreign, port), timeout=3).close()
+
+
+def _outer_address() -> str | None:
+    """Return an address of this machine that others could reach; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = str(probe.getsockname()[0])
+    return None if address.startswith("127.") else address

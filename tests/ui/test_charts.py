@@ -1,0 +1,135 @@
+"""What the charts hold, and that Vega-Lite's own schema accepts them."""
+
+import altair as alt
+import numpy as np
+import pytest
+from altair.utils import schemapi
+
+from explorer.analysis.confusion import ConfusionMatrix
+from explorer.analysis.predictions import Predictions
+from explorer.analysis.roc import RocCurves
+from explorer.data.catalog import get
+from explorer.ui import charts, theme
+
+CLASSES = get("fashion-mnist").classes
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 10, 3000)
+    logits = random.normal(size=(3000, 10)).astype(np.float32)
+    logits[np.arange(3000), labels] += 2
+    return Predictions(logits, labels, np.arange(3000), CLASSES, "x", "fashion-mnist", "test")
+
+
+@pytest.fixture(scope="module")
+def every_chart(predictions):
+    matrix, curves = ConfusionMatrix.from_predictions(predictions), RocCurves.from_predictions(predictions)
+    drawn = {view: charts.confusion_matrix(matrix, view, 3) for view in charts.MATRIX_VIEWS}
+    drawn |= {"roc": charts.roc_chart(curves, 2), "corner": charts.roc_chart(curves, 2, corner=True)}
+    drawn["bars"] = charts.probability_bars(CLASSES, predictions.probabilities[0].tolist(), 1, 2)
+    drawn["map"] = charts.attribution_map(np.random.default_rng(1).normal(size=(28, 28)), "Map", "unit")
+    return drawn
+
+
+def test_the_schema_accepts_every_chart(every_chart):
+    for name, spec in every_chart.items():
+        with schemapi.debug_mode(True):
+            chart = alt.Chart.from_dict(spec, validate=True)
+        assert chart.to_dict(validate=False)["title"], name
+
+
+AXES = {
+    "Counts": ("predicted class", "true class"),
+    "roc": ("false positive rate", "true positive rate (recall)"),
+    "bars": ("probability", None),
+    "map": ("column", "row"),
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_every_chart_has_a_title_and_named_axes(every_chart, name):
+    spec = every_chart[name]
+    encoding = spec.get("layer", [spec])[0]["encoding"]
+    named = tuple(encoding[axis].get("title") or encoding[axis].get("axis", {}).get("title") for axis in "xy")
+    assert spec["title"]
+    assert named == AXES[name]
+
+
+def test_every_cell_holds_its_number(predictions, every_chart):
+    matrix = ConfusionMatrix.from_predictions(predictions)
+    cells = {(cell["true"], cell["predicted"]): cell["label"] for cell in every_chart["Counts"]["datasets"]["cells"]}
+    assert len(cells) == 100
+    assert cells["Dress", "Coat"] == f"{matrix.counts[3, 4]:,}"
+    shares = {(c["true"], c["predicted"]): c["label"] for c in every_chart["By row"]["datasets"]["cells"]}
+    assert shares["Bag", "Bag"] == f"{100 * matrix.counts[8, 8] / matrix.counts[8].sum():.1f}"
+    shares = {(c["true"], c["predicted"]): c["label"] for c in every_chart["By column"]["datasets"]["cells"]}
+    assert shares["Bag", "Dress"] == f"{100 * matrix.counts[8, 3] / matrix.counts[:, 3].sum():.1f}"
+
+
+def test_an_absent_class_has_a_dash_and_no_raw_nan():
+    matrix = ConfusionMatrix(np.array([[3, 0], [0, 0]]), ("a", "b"))
+    spec = charts.confusion_matrix(matrix, "By row")
+    assert [cell["label"] for cell in spec["datasets"]["cells"]] == ["100.0", "0.0", "–", "–"]
+
+
+def test_the_curves_end_where_they_should_and_are_thin(predictions, every_chart):
+    points = every_chart["roc"]["datasets"]["points"]
+    curves = RocCurves.from_predictions(predictions)
+    for curve in (*curves.per_class, curves.micro, curves.macro):
+        own = [p for p in points if p["curve"] == f"{curve.name} {curve.auc:.4f}"]
+        assert 2 <= len(own) <= 400
+        assert (own[0]["fpr"], own[0]["tpr"]) == (0, 0)
+        assert (own[-1]["fpr"], own[-1]["tpr"]) == (1, 1)
+
+
+def test_an_undefined_curve_is_named_in_the_legend():
+    labels = np.zeros(4, dtype=np.int64)
+    predictions = Predictions(np.eye(4, 2, dtype=np.float32), labels, np.arange(4), ("a", "b"), "x", "d", "test")
+    spec = charts.roc_chart(RocCurves.from_predictions(predictions))
+    assert "b undefined" in spec["layer"][1]["encoding"]["color"]["scale"]["domain"]
+
+
+def test_a_class_has_one_colour_in_every_chart(every_chart):
+    colours = list(theme.class_colours(10))
+    assert every_chart["roc"]["layer"][1]["encoding"]["color"]["scale"]["range"][:10] == colours
+    assert every_chart["bars"]["layer"][0]["encoding"]["color"]["scale"]["range"] == colours
+
+
+def test_the_middle_of_a_map_is_zero():
+    for values in (np.array([[0.0, 3.0]]), np.array([[-1.0, 0.25]]), np.zeros((2, 2))):
+        low, high = charts.attribution_map(values, "t", "u")["encoding"]["color"]["scale"]["domain"]
+        assert low == -high
+        assert high >= np.abs(values).max()
+        assert high > 0
+
+
+def test_bars_mark_prediction_truth_and_target(every_chart, predictions):
+    bars = {bar["class"]: bar["label"] for bar in every_chart["bars"]["datasets"]["bars"]}
+    best = CLASSES[int(predictions.probabilities[0].argmax())]
+    assert "predicted" in bars[best]
+    assert "true" in bars["Trouser"]
+    assert "target" in bars["Pullover"]
+
+
+def test_tables_hold_full_precision(predictions):
+    matrix, curves = ConfusionMatrix.from_predictions(predictions), RocCurves.from_predictions(predictions)
+    header, rows = charts.confusion_table(matrix, "Counts")
+    assert header[1:] == list(CLASSES)
+    assert [row[1:] for row in rows] == matrix.counts.tolist()
+    _, rows = charts.roc_table(curves)
+    assert len(rows) == sum(len(curve.fpr) for curve in (*curves.per_class, curves.micro, curves.macro))
+    assert rows[0][1] == curves.per_class[0].auc
+    _, rows = charts.attribution_table(np.array([[1.5, -2.0]]))
+    assert rows == [[0, 0, 1.5], [0, 1, -2.0]]
+    _, rows = charts.probability_table(CLASSES, predictions.probabilities[0].tolist())
+    assert sum(row[1] for row in rows) == pytest.approx(1)
+
+
+def test_a_chart_becomes_an_svg(every_chart):
+    pytest.importorskip("vl_convert")
+    from explorer.ui import pictures
+
+    for spec in every_chart.values():
+        assert pictures.svg(spec).startswith("<svg")
