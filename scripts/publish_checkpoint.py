@@ -51,7 +51,7 @@ def _table() -> str:
         checkpoint = load_checkpoint(path)
         figures = checkpoint.metrics
         lines.append(
-            f"| `{checkpoint.name}` | {checkpoint.parameters:,} | {path.stat().st_size / 1e6:.1f} MB "
+            f"| `{checkpoint.name}` | {checkpoint.parameters:,} | {path.stat().st_size / 1e3:,.0f} kB "
             f"| {figures['epoch']} of {checkpoint.config['epochs']} | {figures['validation_accuracy']:.2%} "
             f"| {figures['test_accuracy']:.2%} |"
         )
@@ -69,8 +69,12 @@ def _command(checkpoint: Checkpoint) -> str:
         if name not in ("dataset", "model", "options") and value != getattr(plain, name)
     }
     changed |= {f"model.{name}": value for name, value in config.options.items() if value != plain.options[name]}
-    settings = "".join(f" --set {name}={json.dumps(value, separators=(',', ':'))}" for name, value in changed.items())
+    settings = "".join(f" --set {name}={_text(value)}" for name, value in changed.items())
     return f"python -m explorer train --dataset {config.dataset} --model {config.model}{settings}"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _accuracy(checkpoint: Checkpoint, split: str) -> float:

@@ -59,7 +59,9 @@ def adopt(key: str, options: Sequence[Option], default: Option) -> str | None:
             unknown = asked
         elif _same_page():
             chosen = default
-    st.session_state[key] = chosen if chosen in options else default
+    chosen = chosen if chosen in options else default
+    if key not in st.session_state or st.session_state[key] != chosen:
+        st.session_state[key] = chosen
     return unknown
 
 

@@ -31,6 +31,7 @@ RANGES = {
     "schedule": (["constant", "one-cycle"], ["linear"]),
     "loss": (["mse", "cross-entropy"], ["hinge"]),
     "device": (["auto", "cpu"], ["tpu"]),
+    "initial": (["", "fashion-mnist-lenet"], ["x" * 129]),
     "dataset": (["mnist", "fashion-mnist"], ["cifar", "x" * 65, "../mnist"]),
     "model": (["mlp", "lenet", "cnn", "resnet"], ["vgg", "", "x" * 65]),
     "options": ([{}, {"hidden": [5]}], [[], "hidden", {"depth": 3}, {"hidden": [0]}]),
