@@ -19,7 +19,6 @@ from explorer.data import catalog, idx
 from explorer.data.splits import Split, load_split
 from explorer.training.config import TrainConfig
 from explorer.training.loop import train
-from explorer.training.optimizers import make_optimizer
 from explorer.training.plan import make_plan
 from explorer.training.records import Epoch, Step
 from explorer.training.state import TrainingState
@@ -70,7 +69,7 @@ class Contestant(Protocol):
 
 
 class ThisLoop:
-    """This project's loop."""
+    """The project's own loop."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -86,7 +85,7 @@ class ThisLoop:
 
 
 class Evaluation:
-    """This project's evaluation after an epoch, as many images as there are for validation and test."""
+    """The project's own evaluation after an epoch, as many images as there are for validation and test."""
 
     def __init__(self, task: Task) -> None:
         self.task = task

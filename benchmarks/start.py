@@ -1,4 +1,4 @@
-"""How long from a click on "Start training" to the first step? `python -m benchmarks.start`
+"""How long from a click on "Start training" to the first step: `python -m benchmarks.start`.
 
 Runs of the default model are put into the queue one after the other, as the page does. The first waits for the
 supervisor to start and import PyTorch; the others for their worker to be forked and to load the data. The figures

@@ -1,4 +1,4 @@
-"""How quick is the training loop? `python -m benchmarks.training`
+"""How quick is the training loop: `python -m benchmarks.training`.
 
 In one run, in turn, with the same model, optimizer, threads and number of steps, training steps only:
 

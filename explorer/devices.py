@@ -16,7 +16,11 @@ def available() -> tuple[str, ...]:
     """Return the names of the devices of this machine, fastest first."""
     import torch
 
-    found = [name for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there]
+    found = [
+        name
+        for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()))
+        if there
+    ]
     return (*found, "cpu")
 
 

@@ -36,7 +36,9 @@ class Options(BaseModel):
 class Builder(Protocol):
     """Builds a network from validated options."""
 
-    def __call__(self, options: Any, shape: InputShape) -> nn.Module: ...
+    def __call__(self, options: Any, shape: InputShape) -> nn.Module:
+        """Return the network, its weights freshly initialised."""
+        ...
 
 
 @dataclass(frozen=True)

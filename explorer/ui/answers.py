@@ -38,6 +38,8 @@ def attribution(chosen: "Checkpoint", image: NDArray[np.uint8], method: str, tar
     model = classifier(chosen)
     device = model.mean.device
     with computing():
-        found = methods.get(method).attribute(model, to_pixels(image[None]).to(device), torch.tensor([target]).to(device))
+        found = methods.get(method).attribute(
+            model, to_pixels(image[None]).to(device), torch.tensor([target]).to(device)
+        )
     result: NDArray[np.float32] = found[0, 0].float().cpu().numpy()
     return result

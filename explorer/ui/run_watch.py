@@ -111,7 +111,9 @@ def _buttons(run: Run, status: Status) -> None:
             ("explain", "Explain", ":material/visibility:"),
             ("draw", "Draw", ":material/draw:"),
         ):
-            st.button(title, icon=icon, on_click=state.go, args=(page,), kwargs={"checkpoint": run.id}, key=f"to-{page}")
+            st.button(
+                title, icon=icon, on_click=state.go, args=(page,), kwargs={"checkpoint": run.id}, key=f"to-{page}"
+            )
 
 
 def _stop(run: Run) -> None:

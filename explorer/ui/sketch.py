@@ -1,6 +1,8 @@
 """Parts of the page Draw: the canvas with live bars, and what the model sees of the drawing."""
 
+import math
 import random
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,14 +60,17 @@ def _prepared(dataset: str) -> tuple[NDArray[np.uint8] | None, str | None]:
 
 def _verdict(classes: tuple[str, ...], probabilities: NDArray[np.float64], predicted: int, target: int | None) -> None:
     text = f"The model says **{markdown(classes[predicted])}** with {formats.percent(probabilities[predicted])}."
-    if target is not None and target != predicted:
-        rank = int((probabilities > probabilities[target]).sum()) + 1
-        text += (
-            f" ✗ You meant **{markdown(classes[target])}**: it gets {formats.percent(probabilities[target])}, "
-            f"rank {rank} of {len(classes)}, a loss of {formats.loss(-float(np.log(max(probabilities[target], 1e-300))))}."
-        )
-    elif target is not None:
-        text += f" ✓ That is what you meant; the loss is {formats.loss(-float(np.log(probabilities[target])))}."
+    if target is not None:
+        share = float(probabilities[target])
+        loss = formats.loss(-math.log(max(share, sys.float_info.min)))
+        rank = int((probabilities > share).sum()) + 1
+        if target == predicted:
+            text += f" ✓ That is what you meant; the loss is {loss}."
+        else:
+            text += (
+                f" ✗ You meant **{markdown(classes[target])}**: it gets {formats.percent(share)}, "
+                f"rank {rank} of {len(classes)}, a loss of {loss}."
+            )
     st.markdown(text)
 
 
@@ -78,9 +83,10 @@ def _pictures(chosen: "Checkpoint", image: NDArray[np.uint8], shown: int) -> Non
     )
     with st.container(horizontal=True, gap="medium"):
         for picture, caption in figures:
-            st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem">{html_text(caption)}</div>', width="content")
+            label = f'<div style="font-size:.85rem;padding-top:.3rem">{html_text(caption)}</div>'
+            st.html(picture + label, width="content")
     st.caption(
-        f"**How to read this.** Brighter ink on a warm pixel would raise the score of {markdown(name)}, on a cold pixel "
-        "lower it; a pale pixel hardly matters. It is the gradient of the score at this very drawing, so it changes "
-        "with every stroke."
+        f"**How to read this.** Brighter ink on a warm pixel would raise the score of {markdown(name)}, on a cold "
+        "pixel lower it; a pale pixel hardly matters. It is the gradient of the score at this very drawing, so it "
+        "changes with every stroke."
     )

@@ -82,7 +82,8 @@ def _checked(values: dict[str, Any]) -> tuple[TrainConfig | None, str]:
         plan = make_plan(config)
     except ExplorerError as error:
         return None, str(error)
-    text = f"{formats.count(plan.parameters)} parameters, {formats.count(plan.steps)} step{'s' * (plan.steps != 1)} an epoch"
+    steps = f"{formats.count(plan.steps)} step{'s' * (plan.steps != 1)}"
+    text = f"{formats.count(plan.parameters)} parameters, {steps} an epoch"
     if plan.piece < min(config.batch_size, config.subset):
         text += f", each in pieces of {formats.count(plan.piece)} images"
     return config, f"{text}."
