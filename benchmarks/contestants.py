@@ -3,10 +3,7 @@
 import importlib.util
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,49 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.peers import Keras, Lightning, ScikitLearn, Skorch
+from benchmarks.task import Task
 from explorer.data import catalog, idx
-from explorer.data.splits import Split, load_split
-from explorer.training.config import TrainConfig
 from explorer.training.loop import train
-from explorer.training.plan import make_plan
 from explorer.training.records import Epoch, Step
-from explorer.training.state import TrainingState
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all do: `steps` steps of a model with Adam at `batch` images."""
-
-    model: str
-    batch: int
-    steps: int
-    threads: int
-
-    @cached_property
-    def config(self) -> TrainConfig:
-        """The same task as a configuration of this project."""
-        return TrainConfig(model=self.model, batch_size=self.batch, threads=self.threads, epochs=1)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of a whole epoch."""
-        return make_plan(self.config).steps
-
-    @cached_property
-    def split(self) -> Split:
-        """The training images."""
-        return load_split("fashion-mnist", "train")
-
-    def network(self) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """Return a fresh network and its optimizer, as this project makes them."""
-        state = TrainingState(self.config, torch.device("cpu"))
-        return state.network.train(), state.optimizer
-
-    def normalised(self) -> Tensor:
-        """Return all training images as normalised floats (54000, 1, 28, 28)."""
-        spec = catalog.get("fashion-mnist")
-        images = torch.from_numpy(self.split.images.copy()).unsqueeze(1).float().div_(255)
-        return images.sub_(spec.mean).div_(spec.std)
 
 
 class Contestant(Protocol):
@@ -136,119 +95,6 @@ class LoaderLoop:
         return time.perf_counter() - started
 
 
-class ScikitLearn:
-    """scikit-learn's MLPClassifier."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.images = task.normalised().flatten(1).numpy()
-
-    def run(self) -> float:
-        """Fit for one epoch."""
-        from sklearn.neural_network import MLPClassifier
-        from threadpoolctl import threadpool_limits
-
-        model = MLPClassifier((100,), batch_size=self.task.batch, max_iter=1, tol=0.0, alpha=0.0)
-        with threadpool_limits(self.task.threads), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            started = time.perf_counter()
-            model.fit(self.images, self.task.split.labels)
-            return time.perf_counter() - started
-
-
-class Skorch:
-    """skorch's NeuralNetClassifier without its evaluation."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.images = task.normalised().numpy()
-
-    def run(self) -> float:
-        """Fit for one epoch."""
-        from skorch import NeuralNetClassifier
-
-        network, _ = self.task.network()
-        model = NeuralNetClassifier(
-            network,
-            criterion=nn.CrossEntropyLoss,
-            optimizer=torch.optim.Adam,
-            optimizer__fused=True,
-            lr=self.task.config.learning_rate,
-            batch_size=self.task.batch,
-            max_epochs=1,
-            train_split=None,
-            iterator_train__shuffle=True,
-            verbose=0,
-            callbacks__print_log=None,
-        ).initialize()
-        started = time.perf_counter()
-        model.partial_fit(self.images, self.task.split.labels)
-        return time.perf_counter() - started
-
-
-class Lightning:
-    """Lightning's Trainer without logging, checkpoints and bars."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.loader = torch.utils.data.DataLoader(_tensors(task), task.batch, shuffle=True)
-
-    def run(self) -> float:
-        """Fit for one epoch."""
-        import logging
-
-        import lightning
-
-        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-        network, optimizer = self.task.network()
-
-        class Module(lightning.LightningModule):  # type: ignore[misc]
-            def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-                return F.cross_entropy(network(batch[0]), batch[1])
-
-            def configure_optimizers(self) -> torch.optim.Optimizer:
-                return optimizer
-
-        module = Module()
-        module.network = network
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            trainer = lightning.Trainer(
-                max_epochs=1,
-                accelerator="cpu",
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-            )
-            started = time.perf_counter()
-            trainer.fit(module, self.loader)
-            return time.perf_counter() - started
-
-
-class Keras:
-    """Keras with PyTorch as its backend."""
-
-    def __init__(self, task: Task) -> None:
-        import os
-
-        os.environ["KERAS_BACKEND"] = "torch"
-        self.task = task
-        self.images = task.normalised().flatten(1).numpy()
-
-    def run(self) -> float:
-        """Fit for one epoch."""
-        import keras
-
-        layers = [keras.Input((784,)), keras.layers.Dense(100, "relu"), keras.layers.Dense(10)]
-        model = keras.Sequential(layers)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(self.task.config.learning_rate), loss)
-        started = time.perf_counter()
-        model.fit(self.images, self.task.split.labels, self.task.batch, epochs=1, verbose=0)
-        return time.perf_counter() - started
-
-
 class BestOf:
     """The quickest of several, decided once in the first round."""
 
@@ -269,7 +115,7 @@ def make(task: Task, only: list[str] | None) -> dict[str, Contestant]:
         "this evaluation (not in the loop)": (None, lambda: Evaluation(task)),
         "floor": (None, lambda: Floor(task)),
         "usual PyTorch loop": (None, lambda: BestOf(LoaderLoop(task, _torchvision(task), n) for n in (0, 2))),
-        "TensorDataset and DataLoader": (None, lambda: LoaderLoop(task, _tensors(task))),
+        "TensorDataset and DataLoader": (None, lambda: LoaderLoop(task, task.tensors())),
         "scikit-learn MLPClassifier": ("sklearn", lambda: ScikitLearn(task)),
         "skorch": ("skorch", lambda: Skorch(task)),
         "Lightning": ("lightning", lambda: Lightning(task)),
@@ -287,10 +133,6 @@ def _step(network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, 
     optimizer.zero_grad()
     F.cross_entropy(network(images), labels).backward()
     optimizer.step()
-
-
-def _tensors(task: Task) -> torch.utils.data.TensorDataset:
-    return torch.utils.data.TensorDataset(task.normalised(), torch.from_numpy(task.split.labels.copy()))
 
 
 def _torchvision(task: Task) -> torch.utils.data.Subset[Any]:

@@ -23,6 +23,7 @@ import torch
 
 from benchmarks import contestants
 from benchmarks.measure import print_machine
+from benchmarks.task import Task
 from explorer import devices
 
 CASES = {"mlp-64": ("mlp", 64, 844), "mlp-256": ("mlp", 256, 211), "lenet-256": ("lenet", 256, 40)}
@@ -48,7 +49,7 @@ def main() -> None:
 def run_case(case: str, repeats: int, threads: int, only: list[str] | None) -> None:
     """Time one case and print its table."""
     model, batch, steps = CASES[case]
-    task = contestants.Task(model, batch, steps, threads)
+    task = Task(model, batch, steps, threads)
     runners = contestants.make(task, only)
     times: dict[str, list[float]] = {name: [] for name in runners}
     for repeat in range(repeats + 1):

@@ -292,6 +292,7 @@ def test_everything_works_from_the_keyboard(pad):
     pad.until(lambda facts: facts["box"] == dot["box"])
     page.keyboard.press("Control+Shift+z")
     pad.until(lambda facts: facts["box"][2] > dot["box"][2])
+    expect(page.locator(".spoken")).to_contain_text("Most likely: Trouser")
     page.keyboard.press("Shift+ArrowUp")
     expect(page.locator(".spoken")).to_have_text("Row 10, column 20.")
 
