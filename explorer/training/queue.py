@@ -22,7 +22,7 @@ def folder() -> Path:
 
 def lock() -> FileLock:
     """Return the lock under which runs are added, and under which an idle supervisor decides to end."""
-    folder().mkdir(parents=True, exist_ok=True)
+    home().mkdir(parents=True, exist_ok=True)
     return FileLock(home() / "queue.lock")
 
 
@@ -41,6 +41,7 @@ def add(run: Run) -> None:
         raise RunError(f"Run {run.id} is already {'running' if status.state == 'running' else 'queued'}.")
     run.clear_stop()
     run.write_status(status.model_copy(update={"state": "queued", "message": ""}))
+    folder().mkdir(parents=True, exist_ok=True)
     (folder() / f"{time.time_ns():020d}-{run.id}").touch()
 
 

@@ -53,7 +53,7 @@ def _checkpoint(entries: tuple[Entry, ...]) -> Entry | None:
     st.selectbox(
         "Checkpoint",
         list(titles),
-        format_func=lambda reference: shorten(titles.get(reference, reference), 60),
+        format_func=lambda reference: shorten(titles.get(str(reference), str(reference)), 60),
         key="checkpoint",
         on_change=address.touched,
         args=("checkpoint",),

@@ -78,7 +78,7 @@ def test_the_matrix_has_a_readable_number_in_every_cell(started, visit):
     page.wait_for_function(SEEN)
     numbers = page.locator("[data-testid=stVegaLiteChart] .mark-text.role-mark text")
     assert numbers.count() == 100
-    assert sum(int(text.replace(",", "")) for text in numbers.all_inner_texts()) == 10_000
+    assert sum(int(text.replace(",", "")) for text in numbers.all_text_contents()) == 10_000
     assert all(float(size.removesuffix("px")) >= 9 for size in numbers.evaluate_all(FONT_SIZES))
 
 
@@ -90,7 +90,7 @@ def test_the_roc_curves_and_their_areas_are_drawn(started, visit):
     ready(page, "Evaluate")
     page.wait_for_function(SEEN)
     lines = page.locator("[data-testid=stVegaLiteChart] .mark-line path")
-    legend = page.locator("[data-testid=stVegaLiteChart] .role-legend-label text").all_inner_texts()
+    legend = page.locator("[data-testid=stVegaLiteChart] .role-legend-label text").all_text_contents()
     assert lines.count() == 13
     assert len(legend) == 12
     assert all(re.fullmatch(r".+ 0\.\d{4}", label) for label in legend)

@@ -29,7 +29,6 @@ def attribution_map(values: NDArray[np.floating], title: str, unit: str) -> Spec
     """
     height, width = values.shape
     largest = float(np.abs(values).max()) or 1.0
-    axis = {"ticks": True, "domain": False, "grid": False, "labelOverlap": False, "labelAngle": 0, "labelFlush": False}
     colour = alt.Color(
         "value:Q",
         scale=alt.Scale(domain=[-largest, largest], range=list(theme.diverging())),
@@ -47,8 +46,8 @@ def attribution_map(values: NDArray[np.floating], title: str, unit: str) -> Spec
         {"row": row, "column": column, "value": float(f"{value:.4g}")}
         for (row, column), value in np.ndenumerate(values.astype(float))
     ]
-    x = alt.X("column:O", title="column", axis=alt.Axis(**axis, values=_marks(width)))
-    y = alt.Y("row:O", title="row", axis=alt.Axis(**axis, values=_marks(height)))
+    x = alt.X("column:O", title="column", axis=_axis(width))
+    y = alt.Y("row:O", title="row", axis=_axis(height))
     tooltip = [alt.Tooltip("row:O"), alt.Tooltip("column:O"), alt.Tooltip("value:Q", format=".3g")]
     marks = alt.Chart(named("pixels")).mark_rect().encode(x=x, y=y, color=colour, tooltip=tooltip)
     chart = marks.properties(title=title, width=width * CELL, height=height * CELL, autosize=OWN_SIZE)
@@ -63,5 +62,13 @@ def attribution_table(values: NDArray[np.floating]) -> tuple[list[str], list[lis
     return ["row", "column", "attribution"], rows
 
 
-def _marks(size: int) -> list[int]:
-    return [*range(0, size - 4, 7), size - 1]
+def _axis(size: int) -> alt.Axis:
+    """Number every seventh pixel and the last one."""
+    return alt.Axis(
+        values=[*range(0, size - 4, 7), size - 1],
+        domain=False,
+        grid=False,
+        labelAngle=0,
+        labelFlush=False,
+        labelOverlap=False,
+    )

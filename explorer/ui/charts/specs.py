@@ -30,7 +30,7 @@ def named(name: str) -> alt.NamedData:
     return alt.NamedData(name)
 
 
-def specification(chart: alt.Chart | alt.LayerChart, **datasets: Rows) -> Spec:
+def specification(chart: alt.Chart | alt.LayerChart | alt.FacetChart, **datasets: Rows) -> Spec:
     """Return a chart as Vega-Lite, with the rows of each data set that it names."""
     spec: Spec = chart.to_dict(validate=False)
     spec["datasets"] = {name: list(rows) for name, rows in datasets.items()}
