@@ -63,7 +63,7 @@ def attribution_table(values: NDArray[np.floating]) -> tuple[list[str], list[lis
 
 
 def _axis(size: int) -> alt.Axis:
-    """Number every seventh pixel and the last one."""
+    """Return an axis that numbers every seventh pixel and the last one."""
     return alt.Axis(
         values=[*range(0, size - 4, 7), size - 1],
         domain=False,
