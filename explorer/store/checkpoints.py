@@ -264,6 +264,6 @@ def _meta(name: str, metadata: Metadata) -> nn.Module:
     if not math.isfinite(metadata.std):
         raise CheckpointError(f"{name}: its normalisation is not a finite number.")
     try:
-        return build_meta(metadata.model, metadata.options, InputShape(classes=len(metadata.classes)))
+        return build_meta(metadata.model, metadata.options, InputShape(classes=len(metadata.classes)), probe=False)
     except ConfigError as error:
         raise CheckpointError(f"{name}: {error}") from None

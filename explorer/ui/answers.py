@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.ui.cache import classifier, computing
+from explorer.ui.loaded import classifier, computing
 
 if TYPE_CHECKING:
     from explorer.store.checkpoints import Checkpoint

@@ -1,12 +1,8 @@
-"""Results and models kept between reruns and shared by all sessions.
+"""Results kept between reruns and shared by all sessions.
 
-Results are keyed by the checkpoint's digest, the data set's checksum and the split, so they are never stale; models
-are in evaluation mode and never changed. Heavy computing passes through one gate, one at a time.
+They are keyed by the checkpoint's digest, the data set's checksum and the split, so they are never stale.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,22 +13,14 @@ from explorer.data import catalog as datasets
 from explorer.data.splits import Split, load_split
 from explorer.errors import CheckpointError, RunError
 from explorer.store import catalog, runs
-from explorer.ui import listing
+from explorer.ui import answers, listing
+from explorer.ui.loaded import classifier, computing
 from explorer.ui.state import Selection
 
 if TYPE_CHECKING:
     from explorer.analysis.predictions import Predictions
     from explorer.analysis.roc import RocCurves
-    from explorer.store.checkpoints import Checkpoint, Classifier
-
-_gate = threading.BoundedSemaphore(1)
-
-
-@contextmanager
-def computing() -> Iterator[None]:
-    """Wait for the turn to compute; not to be nested."""
-    with _gate:
-        yield
+    from explorer.store.checkpoints import Checkpoint
 
 
 def checkpoint(selection: Selection) -> "Checkpoint":
@@ -47,18 +35,6 @@ def checkpoint(selection: Selection) -> "Checkpoint":
     if path is None:
         raise CheckpointError("No checkpoint is chosen. Choose one in the sidebar.")
     return listing.describe(path)
-
-
-def classifier(chosen: "Checkpoint") -> "Classifier":
-    """Return the model of a checkpoint on this machine's fastest device; it is shared, so only read it."""
-    return _classifier(chosen.digest, chosen)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _classifier(digest: str, _chosen: "Checkpoint") -> "Classifier":
-    from explorer import devices
-
-    return _chosen.classifier(devices.resolve("auto"))
 
 
 def predictions(selection: Selection) -> "Predictions":
@@ -131,14 +107,7 @@ def probabilities(selection: Selection, row: int) -> NDArray[np.float64]:
 def _probabilities(
     digest: str, checksum: str, dataset: str, split: str, row: int, _chosen: "Checkpoint"
 ) -> NDArray[np.float64]:
-    from explorer.analysis.predictions import predict
-
-    image = load_split(dataset, split).images[row : row + 1]
-    with computing():
-        logits = predict(classifier(_chosen), image)[0].astype(np.float64)
-    exponentials = np.exp(logits - logits.max())
-    result: NDArray[np.float64] = exponentials / exponentials.sum()
-    return result
+    return answers.probabilities(_chosen, load_split(dataset, split).images[row])
 
 
 def attribution(selection: Selection, row: int, method: str, target: int) -> NDArray[np.float32]:
@@ -158,15 +127,4 @@ def attribution(selection: Selection, row: int, method: str, target: int) -> NDA
 def _attribution(
     digest: str, checksum: str, dataset: str, split: str, row: int, method: str, target: int, _chosen: "Checkpoint"
 ) -> NDArray[np.float32]:
-    import torch
-
-    from explorer.analysis import attribution as methods
-    from explorer.analysis.predictions import to_pixels
-
-    model = classifier(_chosen)
-    device = model.mean.device
-    pixels = to_pixels(load_split(dataset, split).images[row : row + 1]).to(device)
-    with computing():
-        found = methods.get(method).attribute(model, pixels, torch.tensor([target], device=device))
-    result: NDArray[np.float32] = found[0, 0].float().cpu().numpy()
-    return result
+    return answers.attribution(_chosen, load_split(dataset, split).images[row], method, target)

@@ -12,8 +12,9 @@ import models
 from explorer.data import catalog as datasets
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError, ExplorerError
-from explorer.ui import cache, state
+from explorer.ui import state
 from explorer.ui.formats import percent
+from explorer.ui.loaded import computing
 from explorer.ui.messages import shown
 from explorer.ui.options_form import options_form
 from explorer.ui.text import markdown, shorten
@@ -197,7 +198,7 @@ def _accuracy(digest: str, settings: str, _weights: "Mapping[str, Tensor]") -> f
 
     model, options, dataset, mean, std = json.loads(settings)
     split = load_split(dataset, "validation")
-    with cache.computing():
+    with computing():
         classifier = assemble(_weights, model=model, options=options, dataset=dataset, mean=mean, std=std)
         logits = predict(classifier, split.images[:PREVIEW])
     return float((logits.argmax(1) == split.labels[:PREVIEW]).mean())

@@ -148,7 +148,7 @@ def test_the_middle_of_the_diverging_scale_is_neutral(mode):
 def test_the_configuration_is_what_was_agreed():
     options = tomllib.loads(theme.CONFIG.read_text("utf-8"))
     assert options["server"]["address"] == "localhost"
-    assert options["server"]["maxUploadSize"] == 20
+    assert options["server"]["maxUploadSize"] == 64
     assert options["browser"]["gatherUsageStats"] is False
     assert options["client"]["showErrorDetails"] == "none"
 
