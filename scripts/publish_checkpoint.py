@@ -17,6 +17,7 @@ from explorer.data.splits import load_split
 from explorer.paths import SHIPPED_CHECKPOINTS
 from explorer.store.catalog import resolve, shipped
 from explorer.store.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from explorer.store.runs import RUN_ID
 from explorer.training.config import TrainConfig
 
 TABLE = "<!-- table -->"
@@ -69,6 +70,8 @@ def _command(checkpoint: Checkpoint) -> str:
         if name not in ("dataset", "model", "options") and value != getattr(plain, name)
     }
     changed |= {f"model.{name}": value for name, value in config.options.items() if value != plain.options[name]}
+    if RUN_ID.fullmatch(changed.get("initial", "")):
+        changed["initial"] = "RUN"  # the id of a run is made anew each time
     settings = "".join(f" --set {name}={_text(value)}" for name, value in changed.items())
     return f"python -m explorer train --dataset {config.dataset} --model {config.model}{settings}"
 
