@@ -198,7 +198,7 @@ def test_the_configuration_beside_the_script_is_read_from_any_folder(plain_serve
     ready(page, "Fashion-MNIST Explorer")
     start = page.locator(".st-key-start-draw button, .st-key-start-evaluate button").first
     assert start.evaluate("button => getComputedStyle(button).backgroundColor") == "rgb(194, 65, 12)"
-    assert page.get_by_text("20MB per file").count() == 1
+    assert page.get_by_text("64MB per file").count() == 1
     assert page.get_by_text("There is no checkpoint yet").count() <= 1
 
 
