@@ -17,7 +17,8 @@ assert not app.exception, app.exception
 files = {{}}
 for name, module in list(sys.modules.items()):
     file = getattr(module, "__file__", None)
-    if file and file.startswith({root!r}) and name not in ("__main__", "__mp_main__"):
+    own = file and file.startswith({root!r}) and "site-packages" not in file
+    if own and name not in ("__main__", "__mp_main__"):
         files.setdefault(file, []).append(name)
 heavy = [name for name in ("torchvision", "captum", "sklearn", "altair") if name in sys.modules]
 print("RESULT" + json.dumps([files, heavy, sys.path[0], {folder!r} in sys.path]))
@@ -26,7 +27,7 @@ print("RESULT" + json.dumps([files, heavy, sys.path[0], {folder!r} in sys.path])
 
 def test_modules_load_once_and_nothing_heavy_before_the_first_page(home: Path, tmp_path: Path) -> None:
     folder = str(ROOT / "explorer")
-    script = SCRIPT.format(folder=folder, script=str(ROOT / "explorer" / "app.py"), root=str(ROOT))
+    script = SCRIPT.format(folder=folder, script=str(ROOT / "explorer" / "app.py"), root=f"{ROOT}{os.sep}")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
         cwd=tmp_path,

@@ -352,7 +352,7 @@ def test_a_cut_is_noted_before_it_takes_effect_and_replayed(start, monkeypatch):
     assert (whole.status.epoch, whole.status.epochs, whole.status.progress) == (1, 3, 1.0)
     assert execute(run).state == "finished"
     assert _files(run) == _files(whole)
-    assert len(run.events()) == 1
+    assert len(run.events()) == 2
 
 
 def test_best_epoch_goes_by_validation_and_the_first_of_equals():
