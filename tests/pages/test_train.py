@@ -135,9 +135,7 @@ def test_a_run_in_the_url_is_shown_and_a_forged_one_is_not(open_page):
         (runs.Status(state="finished", epoch=1, epochs=4, seconds=9.94), "after 1 epoch of 4; the time was up · 9.9 s"),
         (runs.Status(state="interrupted", epoch=2, epochs=4), "**Interrupted** in epoch 3 of 4"),
         (
-            runs.Status(
-                state="running", epoch=1, epochs=4, step=50, steps=100, seconds=30, images_per_second=12345.6
-            ),
+            runs.Status(state="running", epoch=1, epochs=4, step=50, steps=100, seconds=30, images_per_second=12345.6),
             "epoch 2 of 4 · step 50 of 100 · 12,346 images per second · about 50 s left",
         ),
     ],
