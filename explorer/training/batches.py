@@ -13,7 +13,7 @@ from explorer.training.config import TrainConfig
 from explorer.training.plan import Plan
 from explorer.training.randomness import generator
 
-CHUNK_IMAGES = 2048
+CHUNK_IMAGES = 512
 """Images turned into floats at once: enough to be quick, few enough to stay in the processor's cache."""
 
 
