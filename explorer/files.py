@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,3 +37,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Replace `path` by `document` as strict JSON (no NaN) in one step."""
     write_bytes(path, json.dumps(document, allow_nan=False, indent=1).encode())
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file that is never changed in place a second name, or copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

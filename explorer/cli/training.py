@@ -12,11 +12,14 @@ from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.runs import RESUMABLE
 
+MAX_DIGITS = 5
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("train")(train)
     app.command("resume")(resume)
+    app.command("fork")(fork)
     app.command("supervise", hidden=True)(supervise)
 
 
@@ -56,6 +59,37 @@ def resume(
     if run.status.state in RESUMABLE:
         run.clear_stop()
     _compute(run, as_json)
+
+
+def fork(
+    reference: Annotated[str, typer.Argument(metavar="RUN[@K]", help="A run and an epoch; its best one by default.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training set, those of the run included.")] = None,
+    name: Annotated[str, typer.Option(help="A display name for the fork.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Go on from an epoch of a run with other settings, in a run of its own."""
+    from explorer.training import forking
+    from explorer.training.settings import apply_settings
+
+    run_id, _, number = reference.partition("@")
+    run = runs.get(run_id)
+    epoch = _epoch(run, number)
+    changes = apply_settings(run.config, [*(settings or []), *([] if epochs is None else [f"epochs={epochs}"])])
+    made = forking.fork(run, epoch, changes, name)
+    typer.echo(f"Run {made.id}, from epoch {epoch} of {run.id}", err=True)
+    if not forking.optimizer_kept(run, epoch):
+        typer.echo("The optimizer's state of that epoch was not kept; it starts fresh.", err=True)
+    _compute(made, as_json)
+
+
+def _epoch(run: runs.Run, number: str) -> int:
+    if number and not (number.isdecimal() and len(number) <= MAX_DIGITS):
+        raise RunError(f"{number[:40]!r} is not an epoch. Write RUN@K, for example {run.id}@3.")
+    epoch = int(number) if number else run.status.best_epoch
+    if epoch is None:
+        raise RunError(f"Run {run.id} has no complete epoch to go on from.")
+    return epoch
 
 
 def supervise() -> None:

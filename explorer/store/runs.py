@@ -2,15 +2,18 @@
 
 | file | content |
 |---|---|
-| `config.json` | the configuration, the display name and when the run was made |
+| `config.json` | the configuration, and what people say of the run: name, note, tags; where it comes from |
 | `status.json` | where it stands; replaced in one step, so a reader never sees half of it |
 | `history.jsonl` | a line an epoch, and a line now and then for a step; append only |
 | `events.jsonl` | what changed from outside while it ran, noted before it took effect |
-| `weights/epoch-0007.safetensors` | checkpoints: the first, the best and the last epoch |
+| `weights/epoch-0007.safetensors` | checkpoints: first, best and last epoch, others as the budget allows |
+| `states/epoch-0007.pt` | what a fork needs to go on with the optimizer as it was then |
 | `predictions/validation-0007.safetensors` | logits of an epoch, for each of `validation` and `test` |
 | `state.pt` | what is needed to go on |
 | `lock` | held by the process that computes; free as soon as that process is gone |
-| `stop` | exists while somebody asks the run to stop |
+| `stop`, `finish` | exist while somebody asks the run to pause, or to end and keep what it has |
+| `rate` | the learning rate that somebody asks for, from the next epoch on |
+| `fork.pt` | in a fork, the state that it began with |
 """
 
 import json
@@ -19,56 +22,28 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from explorer.errors import RunError
 from explorer.files import write_bytes, write_json
 from explorer.paths import home
+from explorer.store import description
+from explorer.store._records import append_line, read_lines, read_object
+from explorer.store.description import MAX_NAME
+from explorer.store.requests import Requests
+from explorer.store.status import ACTIVE, RESUMABLE, State, Status
+
+__all__ = ["ACTIVE", "MAX_NAME", "RESUMABLE", "Run", "State", "Status", "create", "folder", "get", "list_runs"]
 
 RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
-MAX_NAME = 120
 LOCK_SECONDS = 0.5
 """How long to wait for a lock, which others hold for a moment to see whether it is free."""
-
-State = Literal["queued", "running", "stopped", "interrupted", "finished", "failed"]
-ACTIVE: tuple[State, ...] = ("queued", "running")
-RESUMABLE: tuple[State, ...] = ("stopped", "interrupted", "failed")
-
-
-class Status(BaseModel):
-    """Where a run stands.
-
-    `epoch` counts the completed epochs, `step` and `steps` the unfinished one. `seconds` is the time from the
-    first step to the last record, interruptions not counted.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    state: State = "queued"
-    epoch: int = 0
-    epochs: int = 0
-    step: int = 0
-    steps: int = 0
-    loss: float | None = None
-    best_epoch: int | None = None
-    images_per_second: float | None = None
-    seconds: float = 0.0
-    device: str = ""
-    message: str = ""
-
-    @property
-    def progress(self) -> float:
-        """Share of the run that is done, 0 to 1."""
-        if self.state == "finished":
-            return 1.0
-        within = self.step / self.steps if self.steps else 0.0
-        return min(1.0, (self.epoch + within) / self.epochs) if self.epochs else 0.0
 
 
 @dataclass(frozen=True)
@@ -80,11 +55,25 @@ class Run:
 
     @property
     def description(self) -> dict[str, Any]:
-        """The content of `config.json`: `name` and `config`."""
-        document = _read_json(self.path / "config.json", self.id)
-        if not isinstance(document.get("name"), str) or not isinstance(document.get("config"), dict):
-            raise RunError(f"config.json of run {self.id} is damaged. Delete the run.")
-        return document
+        """The content of `config.json`: `name`, `note`, `tags`, `config`, `parent` and `group`.
+
+        `parent` is the run and epoch that a fork goes on from, `group` the comparison that the run is a part of.
+        """
+        return description.read(read_object(self.path / "config.json", self.id), self.id)
+
+    def describe(self, *, name: str | None = None, note: str | None = None, tags: list[str] | None = None) -> None:
+        """Change what people say of the run; what is None stays.
+
+        Raises
+        ------
+        RunError
+            A text is too long or empty, or the disk is full.
+        """
+        document = description.edit(self.description, name, note, tags)
+        try:
+            write_json(self.path / "config.json", document)
+        except OSError as error:
+            raise RunError(f"The change cannot be saved: {error.strerror}.") from None
 
     @property
     def name(self) -> str:
@@ -108,7 +97,7 @@ class Run:
 
     def _status(self) -> Status:
         try:
-            return Status.model_validate(_read_json(self.path / "status.json", self.id))
+            return Status.model_validate(read_object(self.path / "status.json", self.id))
         except ValidationError:
             raise RunError(f"The status of run {self.id} is damaged. Delete the run.") from None
 
@@ -127,15 +116,23 @@ class Run:
 
     def kept_epochs(self) -> list[int]:
         """Return the epochs whose weights are kept, in order."""
-        return sorted(int(path.stem.removeprefix("epoch-")) for path in (self.path / "weights").glob("epoch-*"))
+        return _epochs_in(self.path / "weights", "epoch-")
+
+    def saved_state(self, epoch: int) -> Path:
+        """Return where the state of training after an epoch is kept, if it is."""
+        return self.path / "states" / f"epoch-{epoch:04d}.pt"
 
     def predictions(self, split: str, epoch: int) -> Path:
         """Return where the predictions of an epoch are kept."""
         return self.path / "predictions" / f"{split}-{epoch:04d}.safetensors"
 
+    def predicted_epochs(self) -> list[int]:
+        """Return the epochs whose predictions are kept, in order."""
+        return _epochs_in(self.path / "predictions", "validation-")
+
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of `history.jsonl`; `kind` is `epoch` or `step`."""
-        return list(_read_lines(self.path / "history.jsonl"))
+        return list(read_lines(self.path / "history.jsonl"))
 
     def epochs(self) -> list[dict[str, Any]]:
         """Return the history's lines of epochs."""
@@ -143,7 +140,7 @@ class Run:
 
     def append_history(self, line: Mapping[str, Any]) -> None:
         """Add a line to the history."""
-        _append(self.path / "history.jsonl", line)
+        append_line(self.path / "history.jsonl", line)
 
     def truncate_history(self, epoch: int, step: int) -> None:
         """Drop what was noted after `step` steps of the epoch that follows `epoch` completed ones."""
@@ -153,30 +150,35 @@ class Run:
 
     def discard_unfinished(self) -> None:
         """Remove the beginnings of large files that a killed process left behind."""
-        for pattern in (".state.pt.*.tmp", "weights/.*.tmp", "predictions/.*.tmp"):
+        for pattern in (".state.pt.*.tmp", "weights/.*.tmp", "predictions/.*.tmp", "states/.*.tmp"):
             for path in self.path.glob(pattern):
                 path.unlink(missing_ok=True)
 
     def events(self) -> list[dict[str, Any]]:
         """Return the lines of `events.jsonl`."""
-        return list(_read_lines(self.path / "events.jsonl"))
+        return list(read_lines(self.path / "events.jsonl"))
 
     def append_event(self, line: Mapping[str, Any]) -> None:
         """Note an event, on disk before this returns."""
-        _append(self.path / "events.jsonl", line, durable=True)
+        append_line(self.path / "events.jsonl", line, durable=True)
+
+    @property
+    def requests(self) -> Requests:
+        """What somebody asks of the process that computes the run."""
+        return Requests(self.path)
 
     def request_stop(self) -> None:
         """Ask the process that computes the run to stop after its current step."""
-        (self.path / "stop").touch()
+        self.requests.ask("stop")
 
     def clear_stop(self) -> None:
         """Withdraw the request."""
-        (self.path / "stop").unlink(missing_ok=True)
+        self.requests.withdraw("stop")
 
     @property
     def stop_requested(self) -> bool:
         """Whether somebody asks the run to stop."""
-        return (self.path / "stop").exists()
+        return self.requests.asked("stop")
 
     def lock(self) -> FileLock:
         """Take the run for this process.
@@ -213,7 +215,13 @@ def folder() -> Path:
     return home() / "runs"
 
 
-def create(config: Mapping[str, Any], name: str = "") -> Run:
+def create(
+    config: Mapping[str, Any],
+    name: str = "",
+    *,
+    parent: Mapping[str, Any] | None = None,
+    group: Mapping[str, Any] | None = None,
+) -> Run:
     """Make the directory of a new run, queued.
 
     Raises
@@ -223,11 +231,13 @@ def create(config: Mapping[str, Any], name: str = "") -> Run:
     """
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
     run = Run(run_id, folder() / run_id)
-    description = {"name": (name or f"{config['model']} on {config['dataset']}")[:MAX_NAME], "config": dict(config)}
+    title = (name or f"{config['model']} on {config['dataset']}")[:MAX_NAME]
+    origin = {"parent": dict(parent or {}), "group": dict(group or {})}
+    document = description.EMPTY | {"name": title, "config": dict(config)} | origin
     try:
         run.path.mkdir(parents=True)
         write_json(run.path / "status.json", Status(epochs=config["epochs"]).model_dump())
-        write_json(run.path / "config.json", description)
+        write_json(run.path / "config.json", document)
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise RunError(f"The run cannot be saved in {folder().name!r}: {error.strerror}.") from None
@@ -260,39 +270,9 @@ def list_runs() -> list[Run]:
     return [run for run in runs if (run.path / "config.json").is_file()]
 
 
-def _read_json(path: Path, run_id: str) -> dict[str, Any]:
+def _epochs_in(path: Path, stem: str) -> list[int]:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        raise RunError(f"{path.name} of run {run_id} is missing or damaged. Delete the run.") from None
-    if not isinstance(document, dict):
-        raise RunError(f"{path.name} of run {run_id} is damaged. Delete the run.")
-    return document
-
-
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a JSONL file; a line cut off by a crash or a full disk is passed over."""
-    try:
-        content = path.read_bytes()
+        names = [entry.name for entry in os.scandir(path)]
     except FileNotFoundError:
-        return
-    for line in content.splitlines():
-        try:
-            document = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(document, dict):
-            yield document
-
-
-def _append(path: Path, line: Mapping[str, Any], durable: bool = False) -> None:
-    text = json.dumps(dict(line), allow_nan=False).encode() + b"\n"
-    with path.open("ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                text = b"\n" + text  # the line before was cut off
-        file.write(text)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
+        return []
+    return sorted(int(name[len(stem) :].partition(".")[0]) for name in names if name.startswith(stem))

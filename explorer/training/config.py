@@ -74,6 +74,15 @@ class TrainConfig(BaseModel):
     time_budget: float | None = Field(
         None, gt=0, le=30 * 86_400, description="Stop after so many seconds of training, even within an epoch."
     )
+    patience: int | None = Field(
+        None, ge=1, le=10_000, description="Stop when the validation accuracy has not risen for so many epochs."
+    )
+    snapshots: float = Field(
+        100.0,
+        ge=0,
+        le=100_000,
+        description="Megabytes of disk for the weights of epochs other than the first, the best and the last.",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -18,15 +18,16 @@ from explorer.files import replacing
 from explorer.store.checkpoints import library_versions
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
+from explorer.training.control import Control
+from explorer.training.forking import begin_fork
 from explorer.training.initial import initial_checkpoint
 from explorer.training.interruption import Interruption
-from explorer.training.keeping import best_epoch, metrics, save_epoch, tidy
+from explorer.training.keeping import best_epoch, curve, keep_state, metrics, save_epoch, tidy
 from explorer.training.loop import train
 from explorer.training.records import Cut, Done, Epoch, Record, Step
 from explorer.training.state import TrainingState
 
 STATUS_SECONDS = 0.2
-STOP_SECONDS = 0.05
 STATE_SECONDS = 30.0
 """A killed run loses at most so much work, however long its epochs are."""
 
@@ -75,6 +76,7 @@ def execute(run: Run, listen: Listener | None = None) -> Status:
             raise RunError(message) from error
         finally:
             run.clear_stop()
+            run.requests.withdraw("finish")
     if interruption.noted and execution.status.state == "stopped":
         raise KeyboardInterrupt
     return execution.status
@@ -94,9 +96,9 @@ class _Execution:
     """The writer of one run."""
 
     def __init__(self, run: Run, interruption: Interruption) -> None:
-        self.run, self.interruption = run, interruption
+        self.run, self.control = run, Control(run, interruption)
         self.status = run.status.model_copy(update={"state": "running", "message": "", "images_per_second": None})
-        self.last_status = self.last_stop = self.last_state = time.monotonic()
+        self.last_status = self.last_state = time.monotonic()
         self.rate_start: tuple[float, int] | None = None
 
     def prepare(self) -> None:
@@ -109,33 +111,40 @@ class _Execution:
         torch.set_num_threads(place["threads"])
         self.device = devices.resolve(place["device"])
         self.state = state = TrainingState(config, self.device)
-        if not self._restore() and (checkpoint := initial_checkpoint(config)):
+        begun = self._restore() or begin_fork(self.run, config, state)
+        if not begun and (checkpoint := initial_checkpoint(config)):
             state.start_from(checkpoint)
         self.run.truncate_history(state.epoch, state.step)
         self.epochs = self.run.epochs()
-        self.records: Iterator[Record] = train(config, state, cut=self._recorded_cut())
-        self._update(epoch=state.epoch, epochs=config.epochs, step=state.step, best_epoch=best_epoch(self.epochs))
-        self._update(device=devices.title(self.device), seconds=state.seconds)
+        control = self.control
+        control.look_now()
+        if not state.step:
+            control.begin_epoch(state.epoch + 1)
+        self.records: Iterator[Record] = train(
+            config, state, cut=control.cut, rates=control.rates, finish=control.finish
+        )
+        self._update(epoch=state.epoch, epochs=config.epochs, step=state.step, seconds=state.seconds)
+        self._update(device=devices.title(self.device), **self._best())
         self.run.write_status(self.status)
 
     def follow(self, listen: Listener) -> None:
         """Write down record after record until the run is over or asked to stop."""
-        if self.run.stop_requested:
+        if self.control.stop():
             return self.stop()
         for record in self.records:
             match record:
                 case Step():
                     self._on_step(record)
                 case Cut():
-                    self.run.append_event({"kind": "cut", "epoch": record.epoch, "step": record.step})
+                    self.control.note_cut(record)
                 case Epoch():
                     self._on_epoch(record)
                 case Done():
-                    tidy(self.run, self.status.epoch, self.status.best_epoch)
-                    self._update(state="finished", step=0, steps=0, seconds=record.seconds)
+                    tidy(self.run, self.status.epoch, self.status.best_epoch, self.config.snapshots)
+                    self._update(state="finished", reason=record.reason, step=0, steps=0, seconds=record.seconds)
                     self.run.write_status(self.status)
             listen(record)
-            if isinstance(record, Step | Epoch) and self._asked_to_stop():
+            if isinstance(record, Step | Epoch) and self.control.stop():
                 return self.stop()
         return None
 
@@ -192,11 +201,13 @@ class _Execution:
         self.run.append_history(line)
         self.epochs.append(line)
         self._save_state()
+        keep_state(self.run, epoch.epoch)
         before = self.status.best_epoch or 1
-        best = best_epoch(self.epochs)
-        self._update(epoch=epoch.epoch, step=0, best_epoch=best, seconds=epoch.seconds)
+        self._update(epoch=epoch.epoch, step=0, seconds=epoch.seconds, **self._best())
         self.run.write_status(self.status)
-        tidy(self.run, epoch.epoch, best, since=min(before, epoch.epoch - 1))
+        best = self.status.best_epoch
+        tidy(self.run, epoch.epoch, best, self.config.snapshots, since=min(before, epoch.epoch - 1))
+        self.control.begin_epoch(epoch.epoch + 1)
         self.rate_start = None
 
     def _save_state(self) -> None:
@@ -220,14 +231,11 @@ class _Execution:
             ) from None
         return True
 
-    def _asked_to_stop(self) -> bool:
-        if self.interruption.noted:
-            return True
-        now = time.monotonic()
-        if now - self.last_stop < STOP_SECONDS:
-            return False
-        self.last_stop = now
-        return self.run.stop_requested
+    def _best(self) -> dict[str, Any]:
+        """Return what the status says of the epochs so far."""
+        best = best_epoch(self.epochs)
+        accuracies = [line["validation_accuracy"] for line in self.epochs]
+        return {"best_epoch": best, "best_accuracy": max(accuracies, default=None), "curve": curve(self.epochs)}
 
     def _place(self) -> dict[str, Any]:
         """Return device and threads: those that the run began with, so that it ends with the same bits."""
@@ -238,10 +246,6 @@ class _Execution:
         start = {"kind": "start", "device": device, "threads": self.config.threads or devices.cores()}
         self.run.append_event(start | {"versions": library_versions()})
         return start
-
-    def _recorded_cut(self) -> Cut | None:
-        cuts = [event for event in self.run.events() if event["kind"] == "cut"]
-        return Cut(cuts[-1]["epoch"], cuts[-1]["step"]) if cuts else None
 
     def _update(self, **changes: Any) -> None:
         self.status = self.status.model_copy(update=changes)

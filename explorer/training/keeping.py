@@ -1,6 +1,7 @@
-"""What a run keeps of its epochs: checkpoints of the first, the best and the last, predictions of all."""
+"""What a run keeps of its epochs: predictions of all, weights and states of as many as the disk budget allows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -9,8 +10,10 @@ from explorer.analysis.prediction_files import round_predictions, save_predictio
 from explorer.analysis.predictions import Predictions
 from explorer.data import catalog
 from explorer.data.splits import load_split
+from explorer.files import link_or_copy
 from explorer.store.checkpoints import FORMAT, Metadata, library_versions, load_checkpoint, save_checkpoint
 from explorer.store.runs import Run
+from explorer.store.status import CURVE_POINTS
 from explorer.training.config import TrainConfig
 from explorer.training.records import Epoch
 
@@ -32,6 +35,13 @@ def best_epoch(epochs: Sequence[dict[str, Any]]) -> int | None:
     """Return the first epoch with the highest validation accuracy, from lines of a history."""
     best = max(epochs, key=lambda line: line["validation_accuracy"], default=None)
     return None if best is None else int(best["epoch"])
+
+
+def curve(epochs: Sequence[dict[str, Any]]) -> tuple[float, ...]:
+    """Return the validation accuracy by epoch, thinned evenly to what a small picture shows; the last one stays."""
+    values = [float(line["validation_accuracy"]) for line in epochs]
+    stride = -(-len(values) // CURVE_POINTS) or 1
+    return tuple(values[::-1][::stride][::-1])
 
 
 def save_epoch(run: Run, config: TrainConfig, network: nn.Module, epoch: Epoch) -> None:
@@ -59,8 +69,8 @@ def save_epoch(run: Run, config: TrainConfig, network: nn.Module, epoch: Epoch) 
         save_predictions(run.predictions(name, epoch.epoch), predictions, full=True)
 
 
-def tidy(run: Run, epochs: int, best: int | None, since: int = 1) -> None:
-    """Drop weights that are not kept, and round the predictions of such epochs to half precision.
+def tidy(run: Run, epochs: int, best: int | None, budget: float, since: int = 1) -> None:
+    """Drop weights and states that the budget does not allow, and round the predictions of other epochs.
 
     Parameters
     ----------
@@ -69,13 +79,44 @@ def tidy(run: Run, epochs: int, best: int | None, since: int = 1) -> None:
         How many are complete.
     best : int or None
         The best of them.
+    budget : float
+        Megabytes for weights and states of epochs other than the first, the best and the last.
     since : int
         Look at the predictions from this epoch on.
     """
-    for epoch in run.kept_epochs():
-        if epoch not in (1, best, epochs):
-            run.weights(epoch).unlink(missing_ok=True)
+    always = {1, best, epochs}
+    left = _thin([run.weights(epoch) for epoch in range(1, epochs + 1)], always, budget * 1e6)
+    _thin([run.saved_state(epoch) for epoch in range(1, epochs + 1)], {epochs}, left)
     for epoch in range(since, epochs):
         if epoch != best:
             for split in SPLITS:
                 round_predictions(run.predictions(split, epoch))
+
+
+def _thin(files: Sequence[Path], always: Collection[int | None], budget: float) -> float:
+    """Delete files of epochs (the first is that of epoch 1) until the rest is evenly spread and fits the budget.
+
+    Every second, fourth, eighth, ... epoch stays, so that what is dropped now is never missed when more epochs
+    come. Returns what is left of the budget, in bytes.
+    """
+    sizes = {epoch: path.stat().st_size for epoch, path in enumerate(files, start=1) if path.exists()}
+    size = max(sizes.values(), default=0)
+    stride, wanted = 1, [epoch for epoch in range(1, len(files) + 1) if epoch not in always]
+    while len(wanted) * size > budget:
+        stride *= 2
+        wanted = [epoch for epoch in wanted if (epoch - 1) % stride == 0 and stride <= len(files)]
+    for epoch in sizes:
+        if epoch not in always and epoch not in wanted:
+            files[epoch - 1].unlink(missing_ok=True)
+    return budget - len(wanted) * size
+
+
+def keep_state(run: Run, epoch: int) -> None:
+    """Keep the state saved last as that of an epoch; without room it is left out, for it is only a convenience."""
+    kept = run.saved_state(epoch)
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        kept.unlink(missing_ok=True)
+        link_or_copy(run.state_file, kept)
+    except OSError:
+        kept.unlink(missing_ok=True)

@@ -6,7 +6,8 @@ goes on from a saved state ends bit for bit where the uninterrupted one does.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 import numpy as np
 import torch
@@ -36,6 +37,8 @@ def train(
     state: TrainingState | None = None,
     *,
     cut: Cut | None = None,
+    rates: Mapping[int, float] | None = None,
+    finish: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Record]:
     """Train and yield a `Step` for each step, an `Epoch` for each epoch and one `Done`.
@@ -47,7 +50,11 @@ def train(
     state : TrainingState, optional
         Where to go on; a fresh one by default. It is changed in place.
     cut : Cut, optional
-        End after this step, as the clock once decided in the run that is now resumed.
+        End after this step, as the clock or the user once decided in the run that is now resumed.
+    rates : mapping, optional
+        From which epoch on the learning rate is another one; the caller may add epochs that have not begun.
+    finish : callable, optional
+        Asked after every step; True ends the run there, as a cut.
     clock : callable, optional
         Returns seconds; for `time_budget` and the times in the records.
 
@@ -63,7 +70,7 @@ def train(
         state = TrainingState(config, devices.resolve(config.device))
         if checkpoint := initial_checkpoint(config):
             state.start_from(checkpoint)
-    return _Loop(config, plan, state, cut, clock).records()
+    return _Loop(config, plan, state, cut, rates if rates is not None else {}, finish, clock).records()
 
 
 class _Loop:
@@ -73,25 +80,45 @@ class _Loop:
         plan: Plan,
         state: TrainingState,
         cut: Cut | None,
+        rates: Mapping[int, float],
+        finish: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:
         self.config, self.plan, self.state, self.cut, self.clock = config, plan, state, cut, clock
+        self.rates, self.finish = rates, finish
         self.batches = Batches(config, plan, load_split(config.dataset, "train"), state.device)
 
     def records(self) -> Iterator[Record]:
         config, state = self.config, self.state
         self.mark = self.clock()
-        while state.epoch < config.epochs and not self._cut_short():
+        while not (end := self._end()):
             yield from self._steps()
             self._check_finite(state.loss_sum)
             yield self._finish_epoch()
-            if state.epoch < config.epochs and self.cut is None and self._out_of_time():
-                self.cut = Cut(state.epoch, self.plan.steps)
-                yield self.cut
-        yield Done("time" if self._cut_short() else "epochs", state.epoch, state.seconds)
+            if state.epoch < config.epochs and (cut := self._cut_here(state.epoch, self.plan.steps)):
+                yield cut
+        yield Done(end, state.epoch, state.seconds)
 
-    def _cut_short(self) -> bool:
-        return self.cut is not None and self.state.epoch >= self.cut.epoch
+    def _end(self) -> Literal["epochs", "time", "patience", "user"] | None:
+        """Return why the run is over, or None."""
+        config, state = self.config, self.state
+        if self.cut is not None and state.epoch >= self.cut.epoch:
+            return self.cut.reason
+        if state.epoch >= config.epochs:
+            return "epochs"
+        if config.patience and state.epoch - state.best_epoch >= config.patience:
+            return "patience"
+        return None
+
+    def _cut_here(self, epoch: int, step: int) -> Cut | None:
+        """Cut the run after this step, if the time is up or the user asks for it."""
+        if self.cut is not None:
+            return None
+        if self._out_of_time():
+            self.cut = Cut(epoch, step, "time")
+        elif self.finish():
+            self.cut = Cut(epoch, step, "user")
+        return self.cut
 
     def _steps(self) -> Iterator[Record]:
         config, state, plan = self.config, self.state, self.plan
@@ -99,6 +126,7 @@ class _Loop:
         state.network.train()
         if self.cut == Cut(epoch, state.step):
             return
+        self.rate_config = self._config_of(epoch)
         for images, labels in self.batches.epoch(epoch, state.step):
             rate = self._set_learning_rate()
             seed_global(state.device, config.seed, "step", epoch, state.step)
@@ -108,15 +136,19 @@ class _Loop:
             if state.step % FINITE_CHECK_STEPS == 0:
                 self._check_finite(state.loss_sum)
             yield Step(epoch, state.step, plan.steps, len(labels), loss, rate)
-            if self.cut is None and self._out_of_time():
-                self.cut = Cut(epoch, state.step)
-                yield self.cut
+            if cut := self._cut_here(epoch, state.step):
+                yield cut
             if self.cut == Cut(epoch, state.step):
                 return
 
+    def _config_of(self, epoch: int) -> TrainConfig:
+        """Return the configuration with the learning rate that holds in an epoch."""
+        begun = [first for first in self.rates if first <= epoch]
+        return self.config.model_copy(update={"learning_rate": self.rates[max(begun)]}) if begun else self.config
+
     def _set_learning_rate(self) -> float:
         state = self.state
-        rate = learning_rate(self.config, state.epoch * self.plan.steps + state.step, self.plan.steps)
+        rate = learning_rate(self.rate_config, state.epoch * self.plan.steps + state.step, self.plan.steps)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
         return rate
@@ -163,6 +195,7 @@ class _Loop:
         state.start_epoch()
         self._count_time(training=False)
         validation_loss, validation_accuracy = score(logits["validation"], splits["validation"].labels)
+        state.note_accuracy(validation_accuracy)
         return Epoch(
             epoch=state.epoch,
             train_loss=train_loss,
@@ -191,9 +224,11 @@ class _Loop:
             raise self._diverged()
 
     def _diverged(self) -> RunError:
+        rate = self.state.optimizer.param_groups[0]["lr"]
         return RunError(
-            f"The loss became infinite or undefined in epoch {self.state.epoch + 1}, step {self.state.step}. "
-            "Try a lower learning rate; the last good checkpoint is kept."
+            f"The loss became infinite or undefined in epoch {self.state.epoch + 1}, step {self.state.step}, at a "
+            f"learning rate of {rate:.2g}. Try a lower learning rate, such as {rate / 10:.1g}; "
+            "the last good checkpoint is kept."
         )
 
 

@@ -1,6 +1,6 @@
 """What the training loop reports. Whoever listens decides what to write, draw or count."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -33,10 +33,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Cut:
-    """The time budget ends the run within an epoch, after this step. To be noted before it takes effect."""
+    """The time budget or the user ends the run within an epoch, after this step.
+
+    To be noted before it takes effect.
+    """
 
     epoch: int
     step: int
+    reason: Literal["time", "user"] = field(default="time", compare=False)
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,9 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Done:
-    """The run is over: all epochs, or the time budget."""
+    """The run is over: all epochs, the time budget, no progress for too long, or the user's wish."""
 
-    reason: Literal["epochs", "time"]
+    reason: Literal["epochs", "time", "patience", "user"]
     epoch: int
     seconds: float
 

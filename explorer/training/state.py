@@ -14,6 +14,8 @@ from explorer.training.optimizers import make_optimizer
 from explorer.training.plan import input_shape
 from explorer.training.randomness import seed_global
 
+NUMBERS = ("epoch", "step", "updates", "seen", "seconds", "train_seconds", "best_accuracy", "best_epoch")
+
 
 class TrainingState:
     """Weights, optimizer and position of a run; what is saved to resume it.
@@ -26,6 +28,8 @@ class TrainingState:
         The exponential moving average of its weights, where the configuration asks for one.
     epoch, step : int
         Epochs completed, and steps done of the next.
+    best_accuracy, best_epoch : float, int
+        The highest validation accuracy so far and the first epoch that had it; -1 and 0 before the first.
     loss_sum, correct, seen : Tensor, Tensor, int
         Running sums over the unfinished epoch.
     seconds, train_seconds : float
@@ -42,6 +46,7 @@ class TrainingState:
         self.decay = config.ema
         self.epoch = self.step = self.updates = 0
         self.seconds = self.train_seconds = 0.0
+        self.best_accuracy, self.best_epoch = -1.0, 0
         self.start_epoch()
 
     def start_from(self, checkpoint: Checkpoint) -> None:
@@ -59,6 +64,11 @@ class TrainingState:
             self.device
         )
         self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
+
+    def note_accuracy(self, accuracy: float) -> None:
+        """Take the validation accuracy of the epoch just completed into account."""
+        if accuracy > self.best_accuracy:
+            self.best_accuracy, self.best_epoch = accuracy, self.epoch
 
     @property
     def evaluated(self) -> nn.Module:
@@ -89,15 +99,9 @@ class TrainingState:
             "network": self.network.state_dict(),
             "average": self.average.state_dict() if self.average is not None else None,
             "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "step": self.step,
-            "updates": self.updates,
-            "seen": self.seen,
             "loss_sum": self.loss_sum,
             "correct": self.correct,
-            "seconds": self.seconds,
-            "train_seconds": self.train_seconds,
-        }
+        } | {name: getattr(self, name) for name in NUMBERS}
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take over what `tensors` returned."""
@@ -105,7 +109,7 @@ class TrainingState:
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        for name in ("epoch", "step", "updates", "seen", "seconds", "train_seconds"):
+        for name in NUMBERS:
             setattr(self, name, saved[name])
         self.loss_sum = _onto(saved["loss_sum"], self.device)
         self.correct = _onto(saved["correct"], self.device)

@@ -286,3 +286,30 @@ finally:
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("[]\n", "False PASSIVE\n")
+
+
+def test_a_fork_goes_on_from_an_epoch(run, explorer):
+    code, output, messages = explorer(
+        "fork", f"{run['run']}@1", "--set", "learning_rate=0.01", "--epochs", "2", "--json"
+    )
+    assert code == 0, messages
+    document = json.loads(output)
+    assert list(document) == KEYS
+    assert document["epochs"] == 2
+    made = runs.get(document["run"])
+    assert made.description["parent"] == {"run": run["run"], "epoch": 1}
+    first = runs.get(run["run"]).epochs()[0]
+    assert made.epochs()[0] == first
+    assert made.epochs()[1]["learning_rate"] == 0.01
+    assert "starts fresh" not in messages
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [("{run}@9", "epoch 9"), ("{run}@one", "not an epoch"), ("{run}@", "epochs"), ("../x@1", "not a run id")],
+)
+def test_what_cannot_be_forked(run, explorer, reference, words):
+    code, output, messages = explorer("fork", reference.format(run=run["run"]), "--epochs", "1")
+    assert (code, output) == (1, "")
+    assert words in messages
+    assert "Traceback" not in messages

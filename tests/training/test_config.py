@@ -26,6 +26,8 @@ RANGES = {
     "seed": ([0, 2**31 - 1], [-1, 2**31]),
     "threads": ([0, 256], [-1, 257]),
     "time_budget": ([None, 0.001, 30 * 86_400], [0, -1, 30 * 86_400 + 1]),
+    "patience": ([None, 1, 10_000], [0, -1, 1.5, 10_001]),
+    "snapshots": ([0, 100.5, 100_000], [-1, 100_001, "all"]),
     "flip": ([True, False], ["sometimes", 2]),
     "optimizer": (["sgd", "rprop"], ["lion", "", None]),
     "schedule": (["constant", "one-cycle"], ["linear"]),

@@ -12,7 +12,7 @@ from explorer.data.splits import load_split
 from explorer.errors import ConfigError, DeviceError, RunError
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
-from explorer.training import execution
+from explorer.training import control, execution
 from explorer.training.execution import execute, explain
 from explorer.training.interruption import Interruption
 from explorer.training.keeping import best_epoch
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.usefixtures("quick")
 @pytest.fixture
 def start(configure, monkeypatch):
     """Make a run; requests to stop are seen after every step."""
-    monkeypatch.setattr(execution, "STOP_SECONDS", 0.0)
+    monkeypatch.setattr(control, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(execution, "STATUS_SECONDS", 0.0)
 
     def make(**values):
-        values = {"options": {"hidden": [12], "dropout": 0.2}, "epochs": 3} | values
+        values = {"options": {"hidden": [12], "dropout": 0.2}, "epochs": 3, "snapshots": 0} | values
         return runs.create(configure(**values).model_dump(mode="json"))
 
     return make
@@ -347,7 +347,7 @@ def test_a_cut_is_noted_before_it_takes_effect_and_replayed(start, monkeypatch):
         with pytest.raises(RunError):
             execute(run, _after(Cut, 1, kill))
     assert noted[0]["kind"] == "start"
-    assert noted[1:] == [{"kind": "cut", "epoch": 1, "step": 3}]
+    assert noted[1:] == [{"kind": "cut", "epoch": 1, "step": 3, "reason": "time"}]
     assert whole.status.state == "finished"
     assert (whole.status.epoch, whole.status.epochs, whole.status.progress) == (1, 3, 1.0)
     assert execute(run).state == "finished"
