@@ -36,5 +36,5 @@ _page = st.navigation(
 state.follow()
 address.turn_to(_page.url_path)
 with messages.shown():
-    sidebar.show()
+    sidebar.show(_page.url_path in state.NEED_WEIGHTS)
     _page.run()

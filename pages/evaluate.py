@@ -30,6 +30,8 @@ widgets.numbers(
         ("Images", formats.count(matrix.n), f"All images of the {selection.split} split."),
     ]
 )
+if predictions.exact_predicted is not None:
+    st.caption(explanations.rounded(selection.epoch))
 address.adopt("section", SECTIONS, SECTIONS[0])
 section = st.segmented_control(
     "Section",

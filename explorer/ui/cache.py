@@ -40,16 +40,42 @@ def checkpoint(selection: Selection) -> "Checkpoint":
 def predictions(selection: Selection) -> "Predictions":
     """Return what the chosen checkpoint says of every image of the chosen split.
 
-    Predictions that a run has stored are read, others computed.
+    Predictions that a run has stored are read, others computed. Of an epoch whose weights are not kept there are only
+    those stored ones, with probabilities in half precision.
 
     Raises
     ------
     ExplorerError
         The checkpoint or the data set cannot be used, or they do not fit together.
     """
+    if rewound := _without_weights(selection):
+        return rewound
     chosen = checkpoint(selection)
     checksum = datasets.get(selection.dataset).checksum
     return _predictions(chosen.digest, checksum, selection.dataset, selection.split, chosen)
+
+
+def _without_weights(selection: Selection) -> "Predictions | None":
+    """Return the stored predictions of an epoch whose weights are not kept; None where they are."""
+    if selection.checkpoint is None or selection.epoch is None:
+        return None
+    run = runs.get(selection.checkpoint)
+    path = run.predictions(selection.split, selection.epoch)
+    if run.weights(selection.epoch).is_file():
+        return None
+    if not path.is_file() or run.config.get("dataset") != selection.dataset:
+        raise CheckpointError(
+            f"The weights of epoch {selection.epoch} are not kept, only its predictions of the validation and test "
+            "images of its own data set. Choose one of these splits, or an epoch with weights."
+        )
+    return _rewound(str(path), path.stat().st_mtime_ns)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _rewound(path: str, modified: int) -> "Predictions":
+    from explorer.analysis.prediction_files import load_predictions
+
+    return load_predictions(path)
 
 
 @st.cache_data(max_entries=24, show_spinner="Predicting every image of the split …")

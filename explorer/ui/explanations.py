@@ -56,6 +56,14 @@ def interval(matrix: ConfusionMatrix) -> str:
     return f"{percent(low).removesuffix('%')} to {percent(high)}" if matrix.n else "–"
 
 
+def rounded(epoch: int | None) -> str:
+    """Say what half-precision predictions of an epoch are good for."""
+    return (
+        f"Epoch {epoch}: its weights are not kept, so these are the stored predictions. Classes, counts and accuracy "
+        "are exact; probabilities are rounded to about one part in a thousand, so an AUC may differ in its third digit."
+    )
+
+
 def misclassification(matrix: ConfusionMatrix) -> str:
     """Explain the misclassification rate."""
     wrong = matrix.n - int(matrix.counts.trace())

@@ -24,8 +24,6 @@ class Entry:
         Name or run id, as in the URL and on the command line.
     title : str
         For people; may hold a user's own words, so it is escaped wherever it is shown.
-    epochs : tuple of int
-        The epochs of a run whose weights are kept; empty for a single checkpoint.
     best_epoch : int or None
         The epoch of a run that `checkpoint` is from.
     """
@@ -34,13 +32,24 @@ class Entry:
     kind: Kind
     title: str
     checkpoint: Checkpoint
-    epochs: tuple[int, ...] = ()
     best_epoch: int | None = None
 
     @property
     def dataset(self) -> str | None:
         """Name of the set it was trained on, where it is known."""
         return self.checkpoint.dataset
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The epochs of a run whose weights are kept; empty for a single checkpoint."""
+        return tuple(runs.get(self.reference).kept_epochs()) if self.kind == "run" else ()
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """The epochs of a run of which there are weights or predictions; empty for a single checkpoint."""
+        if self.kind != "run":
+            return ()
+        return tuple(sorted({*self.weights, *runs.get(self.reference).predicted_epochs()}))
 
     @property
     def bytes(self) -> int:
@@ -114,4 +123,4 @@ def _of_run(run: runs.Run) -> Entry | None:
     if not path.is_file():
         raise RunError(f"The weights of the best epoch of run {run.id} are missing. Delete the run or train it again.")
     title = f"{run.name} · {run.id[-6:]}"
-    return Entry(run.id, "run", title, describe(path), tuple(run.kept_epochs()), best)
+    return Entry(run.id, "run", title, describe(path), best)

@@ -9,16 +9,21 @@ from explorer.ui.listing import Entry, Listing
 from explorer.ui.text import markdown, shorten
 
 DEFAULT_SPLIT = "test"
+KEPT = "●"
 
 
-def show() -> None:
-    """Show the shared widgets and keep what they say for the page (`state.selection`)."""
+def show(needs_weights: bool = False) -> None:
+    """Show the shared widgets and keep what they say for the page (`state.selection`).
+
+    A page that needs weights is offered only the epochs of a run that have them; for others its stored predictions
+    are enough.
+    """
     found = listing.load()
     with st.sidebar:
         dataset = _dataset(found)
         entries = found.of_dataset(dataset)
         entry = _checkpoint(entries)
-        epoch = _epoch(entry) if entry else None
+        epoch = _epoch(entry, needs_weights) if entry else None
         split = _split()
     chosen = state.Selection(dataset, entry.reference if entry else None, epoch, split)
     fixed = next((one.reference for one in entries if one.kind == "shipped"), None)
@@ -62,25 +67,35 @@ def _checkpoint(entries: tuple[Entry, ...]) -> Entry | None:
     return next(entry for entry in entries if entry.reference == st.session_state["checkpoint"])
 
 
-def _epoch(entry: Entry) -> int | None:
+def _epoch(entry: Entry, needs_weights: bool) -> int | None:
     """Let the user choose among several kept epochs; a slider with one epoch would be an error."""
-    if len(entry.epochs) < 2:
+    weights, every = entry.weights, entry.epochs
+    epochs = weights if needs_weights else every
+    if len(epochs) < 2:
         return None
-    best = entry.best_epoch if entry.best_epoch in entry.epochs else entry.epochs[-1]
+    best = entry.best_epoch if entry.best_epoch in epochs else epochs[-1]
     before = state.previous()
     if before and before.checkpoint != entry.reference and not address.is_new("epoch"):
         st.session_state["epoch"] = best
         address.touched("epoch")
-    unknown = address.adopt("epoch", entry.epochs, best)
+    before, unknown = st.session_state.get("epoch"), address.adopt("epoch", epochs, best)
+    without = {str(epoch) for epoch in every if epoch not in epochs} & {str(before), unknown}
+    if without:
+        wanted = int(without.pop())
+        st.session_state["epoch"] = min(epochs, key=lambda epoch: abs(epoch - wanted))
+        st.caption(f"The weights of epoch {wanted} are not kept, so the nearest epoch is shown.")
+    elif unknown:
+        _say_unknown(unknown, "epoch")
     st.select_slider(
         "Epoch",
-        entry.epochs,
+        epochs,
+        format_func=lambda epoch: f"{epoch} {KEPT}" if epoch in weights else str(epoch),
         key="epoch",
-        help=f"The epochs whose weights are kept. Epoch {best} was the best on the validation images.",
+        help=f"Moves every page to the state after this epoch. Epoch {best} was the best on the validation images. "
+        f"{KEPT} marks epochs whose weights are kept; of the others there are predictions, which Evaluate shows.",
         on_change=address.touched,
         args=("epoch",),
     )
-    _say_unknown(unknown, "epoch")
     return int(st.session_state["epoch"])
 
 

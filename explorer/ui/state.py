@@ -10,6 +10,8 @@ from explorer.paths import ROOT
 from explorer.ui import address
 
 PageName = Literal["home", "train", "evaluate", "explain", "draw"]
+NEED_WEIGHTS = ("explain", "draw")
+"""Pages that compute with the model, so that an epoch's predictions are not enough."""
 SHARED = ("dataset", "checkpoint", "epoch", "split")
 """The URL parameters of the sidebar."""
 
