@@ -75,6 +75,10 @@ class Run:
         except OSError as error:
             raise RunError(f"The change cannot be saved: {error.strerror}.") from None
 
+    def set_group(self, group: Mapping[str, Any]) -> None:
+        """Note the comparison that the run is a part of."""
+        write_json(self.path / "config.json", self.description | {"group": dict(group)})
+
     @property
     def name(self) -> str:
         """The display name; data, never a path."""

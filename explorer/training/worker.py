@@ -4,13 +4,13 @@ import sys
 
 from explorer.errors import ExplorerError
 from explorer.store import runs
-from explorer.training.execution import execute
+from explorer.training.together import compute
 
 
 def work(run_id: str) -> None:
-    """Compute a run; whatever goes wrong is in its status afterwards."""
+    """Compute a run, and those of its batch; whatever goes wrong is in its status afterwards."""
     try:
-        execute(runs.get(run_id))
+        compute(runs.get(run_id))
     except (ExplorerError, KeyboardInterrupt) as error:
         print(f"{run_id}: {error}", file=sys.stderr)
 

@@ -30,6 +30,7 @@ def quick(monkeypatch):
     torch.set_num_threads(1)
     monkeypatch.setattr(loop, "load_split", load)
     monkeypatch.setattr("explorer.training.keeping.load_split", load)
+    monkeypatch.setattr("explorer.training.ensemble.load_split", load)
     yield
     torch.set_num_threads(threads)
 

@@ -12,7 +12,7 @@ from explorer.data.splits import load_split
 from explorer.errors import ConfigError, DeviceError, RunError
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
-from explorer.training import control, execution
+from explorer.training import control, writing
 from explorer.training.execution import execute, explain
 from explorer.training.interruption import Interruption
 from explorer.training.keeping import best_epoch
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("quick")
 def start(configure, monkeypatch):
     """Make a run; requests to stop are seen after every step."""
     monkeypatch.setattr(control, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(execution, "STATUS_SECONDS", 0.0)
+    monkeypatch.setattr(writing, "STATUS_SECONDS", 0.0)
 
     def make(**values):
         values = {"options": {"hidden": [12], "dropout": 0.2}, "epochs": 3, "snapshots": 0} | values

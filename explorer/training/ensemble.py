@@ -1,0 +1,232 @@
+"""Several seeds of one configuration as one batched computation, each like its single run.
+
+Every seed has its own initial weights, order of batches, augmentation and dropout masks, drawn as its single run
+draws them. All optimizers work element by element, so one on the stacked weights equals one for each seed. What a
+single run adds up in another order (a product of K matrices instead of one) differs by rounding alone.
+
+A seed whose loss is no longer a finite number does not touch the others: it is computed on, but its place in the
+records is empty and `failures` says what happened. When all have failed the run ends with a `RunError`.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from explorer import devices
+from explorer.analysis.predictions import predict
+from explorer.data import catalog
+from explorer.data.splits import load_split
+from explorer.errors import ConfigError, RunError
+from explorer.store.checkpoints import Classifier
+from explorer.training.config import TrainConfig
+from explorer.training.initial import initial_checkpoint
+from explorer.training.loop import _Loop, score
+from explorer.training.plan import PIECE_BYTES, Plan, input_shape, make_plan
+from explorer.training.randomness import seed_global
+from explorer.training.records import Cut, Done, Epoch, Step
+from explorer.training.stacked import obstacle
+from explorer.training.stacked_batches import SeedBatches
+from explorer.training.stacked_state import EnsembleState
+from models.registry import build_meta
+
+__all__ = ["EnsembleState", "SeedEpochs", "SeedRecord", "can_stack", "seed_losses", "train_seeds"]
+
+ENSEMBLE_BYTES = 1 << 30
+"""Seeds that would together need more than this are better trained one after the other."""
+WEIGHT_BYTES = 16
+"""Memory for a weight: itself, its gradient and two values of the optimizer's."""
+
+
+@dataclass(frozen=True)
+class SeedEpochs:
+    """An epoch of all seeds is done and evaluated.
+
+    Attributes
+    ----------
+    epoch : int
+        Counts from 1.
+    epochs : tuple of Epoch or None
+        What each seed's single run would report, its times aside; None for a seed that has failed.
+    failures : tuple of str
+        For each seed what went wrong; empty where all is well.
+    """
+
+    epoch: int
+    epochs: tuple[Epoch | None, ...]
+    failures: tuple[str, ...]
+
+
+SeedRecord = Step | Cut | SeedEpochs | Done
+"""In a `Step`, `loss` has shape (K,) and `images` counts those of one seed."""
+
+
+def can_stack(config: TrainConfig, seeds: int = 5) -> str | None:
+    """Say in plain words why several seeds of a configuration cannot be trained at once; None if they can.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    seeds : int
+        How many.
+
+    Raises
+    ------
+    ConfigError
+        The configuration cannot be trained at all.
+    """
+    if config.patience:
+        return "With 'patience' each seed may end after another epoch."
+    if config.time_budget:
+        return "With a 'time_budget' each seed has the whole time for itself."
+    if reason := obstacle(build_meta(config.model, config.options, input_shape(config), probe=False)):
+        return f"Model {config.model!r} cannot be computed for several seeds at once: {reason}."
+    plan = make_plan(config)
+    per_seed = max(end - start for start, end in zip(plan.bounds, plan.bounds[1:], strict=False)) * plan.bytes_per_image
+    if per_seed > PIECE_BYTES:
+        return f"A batch of {config.batch_size:,} images is too large to be computed for several seeds at once."
+    total = seeds * (per_seed + WEIGHT_BYTES * plan.parameters)
+    if total > ENSEMBLE_BYTES:
+        return f"{seeds} seeds at once would take about {total / 2**30:.1f} GB of memory."
+    return None
+
+
+def train_seeds(
+    config: TrainConfig,
+    seeds: Sequence[int],
+    state: EnsembleState | None = None,
+    *,
+    cut: Cut | None = None,
+    rates: Mapping[int, float] | None = None,
+    finish: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[SeedRecord]:
+    """Train several seeds at once and yield a `Step` for each step, `SeedEpochs` for each epoch and one `Done`.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        All settings but `seed`.
+    seeds : sequence of int
+        The K seeds.
+    state : EnsembleState, optional
+        Where to go on; a fresh one by default. It is changed in place.
+    cut, rates, finish, clock
+        As for `explorer.training.loop.train`; they hold for all seeds.
+
+    Raises
+    ------
+    ConfigError, DeviceError, DataError
+        Before the first step; also where `can_stack` gives a reason.
+    RunError
+        No seed is left whose loss and outputs are finite numbers.
+    """
+    if reason := can_stack(config, len(seeds)):
+        raise ConfigError(f"{reason} Train the seeds one after the other.")
+    if state is None:
+        state = EnsembleState(config, seeds, devices.resolve(config.device))
+        if checkpoint := initial_checkpoint(config):
+            state.start_from(checkpoint)
+    loop = _SeedLoop(config, make_plan(config), state, cut, rates if rates is not None else {}, finish, clock)
+    return cast(Iterator[SeedRecord], loop.records())
+
+
+class _SeedLoop(_Loop):
+    state: EnsembleState
+
+    def __init__(self, config: TrainConfig, plan: Plan, state: EnsembleState, *steering: Any) -> None:
+        super().__init__(config, plan, state, *steering)
+        self.batches = SeedBatches(config, state.seeds, plan, load_split(config.dataset, "train"), state.device)
+        self.parameters = list(state.network.parameters())
+        self.ones = torch.ones(len(state.seeds), device=state.device)
+
+    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Take one step of all seeds; each one's gradients are those of its own mean loss."""
+        state, count = self.state, len(labels)
+        for parameter in self.parameters:
+            parameter.grad = None  # as `zero_grad` does, without what that reports to a profiler
+        logits = state.network(images, self._reseed).transpose(0, 1)
+        losses = seed_losses(self.config, logits, labels.t())
+        losses.backward(self.ones.to(losses.dtype))
+        losses = losses.detach()
+        state.optimizer.step()
+        state.update_average()
+        state.loss_sum.add_(losses, alpha=count)
+        state.correct += (logits.detach().argmax(2) == labels.t()).sum(1)
+        state.seen += count
+        return losses
+
+    def _reseed(self, index: int) -> None:
+        state = self.state
+        seed_global(state.device, state.seeds[index], "step", state.epoch + 1, state.step)
+
+    def _finish_epoch(self) -> SeedEpochs:  # type: ignore[override]
+        state = self.state
+        loss_sums, correct, seen = state.loss_sum.tolist(), state.correct.tolist(), state.seen
+        train_seconds, rate = state.train_seconds, state.optimizer.param_groups[0]["lr"]
+        logits = self._predictions()
+        self._note_failures([all(np.isfinite(one).all() for one in of_seed.values()) for of_seed in logits])
+        state.epoch += 1
+        state.start_epoch()
+        self._count_time(training=False)
+        truth = {name: load_split(self.config.dataset, name).labels for name in ("validation", "test")}
+        epochs: list[Epoch | None] = []
+        for index, of_seed in enumerate(logits):
+            if state.failures[index]:
+                epochs.append(None)
+                continue
+            validation_loss, validation_accuracy = score(of_seed["validation"], truth["validation"])
+            epochs.append(
+                Epoch(
+                    epoch=state.epoch,
+                    train_loss=loss_sums[index] / seen,
+                    train_accuracy=correct[index] / seen,
+                    validation_loss=validation_loss,
+                    validation_accuracy=validation_accuracy,
+                    test_accuracy=score(of_seed["test"], truth["test"])[1],
+                    learning_rate=rate,
+                    train_seconds=train_seconds,
+                    seconds=state.seconds,
+                    logits=of_seed,
+                )
+            )
+        return SeedEpochs(state.epoch, tuple(epochs), tuple(state.failures))
+
+    def _predictions(self) -> list[dict[str, np.ndarray]]:
+        """Return the logits (N, C) of each seed for both splits."""
+        config, state = self.config, self.state
+        spec = catalog.get(config.dataset)
+        classifier = Classifier(state.evaluated, spec.mean, spec.std).to(state.device).eval()
+        found: list[dict[str, np.ndarray]] = [{} for _ in state.seeds]
+        for name in ("validation", "test"):
+            logits = predict(classifier, load_split(config.dataset, name).images, device=state.device)
+            for index, of_seed in enumerate(found):
+                of_seed[name] = np.ascontiguousarray(logits[:, index])
+        return found
+
+    def _check_finite(self, value: Tensor) -> None:
+        self._note_failures([math.isfinite(one) for one in value.tolist()])
+
+    def _note_failures(self, fine: Sequence[bool]) -> None:
+        failures = self.state.failures
+        for index, is_fine in enumerate(fine):
+            if not is_fine and not failures[index]:
+                failures[index] = str(self._diverged())
+        if all(failures):
+            raise RunError(failures[-1])
+
+
+def seed_losses(config: TrainConfig, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return each seed's `batch_loss`, shape (K,), of logits (K, B, C) and labels (K, B)."""
+    if config.loss == "cross-entropy":
+        flat = logits.flatten(0, 1), labels.flatten()
+        losses = F.cross_entropy(*flat, label_smoothing=config.label_smoothing, reduction="none")
+        return losses.view(labels.shape).mean(1)
+    target = F.one_hot(labels, logits.shape[2]).to(logits.dtype)
+    return (logits.softmax(2) - target).square().sum(2).mean(1)
