@@ -1,7 +1,8 @@
 """Computing a run in this process: the loop's records, handed to the run's writer until it is over or told to stop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from explorer.store.checkpoints import library_versions
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
 from explorer.training.control import Control
+from explorer.training.ensemble import SeedEpochs
 from explorer.training.forking import begin_fork
 from explorer.training.initial import initial_checkpoint
 from explorer.training.interruption import Interruption
@@ -25,6 +27,9 @@ STATE_SECONDS = 30.0
 """A killed run loses at most so much work, however long its epochs are."""
 
 Listener = Callable[[Record], None]
+Clock = Callable[[], float]
+Work = Generator[float, None, None]
+"""Computing in pieces; yields the progress in epochs after each."""
 
 
 def execute(run: Run, listen: Listener | None = None) -> Status:
@@ -50,29 +55,60 @@ def execute(run: Run, listen: Listener | None = None) -> Status:
     KeyboardInterrupt
         Ctrl+C or SIGTERM, after the step at hand; the run is `stopped`.
     """
-    with run.lock(), Interruption() as interruption:
-        if run.status.state == "finished":
-            return run.status
-        execution = _Execution(run, interruption)
-        writer = execution.writer
-        try:
-            execution.prepare()
-            execution.follow(listen or (lambda _record: None))
-        except KeyboardInterrupt:
-            writer.stop()
-            raise
-        except ExplorerError as error:
-            writer.fail(str(error))
-            raise
-        except Exception as error:
-            message = explain(error)
-            writer.fail(message)
-            raise RunError(message) from error
-        finally:
-            writer.close()
-    if interruption.noted and writer.status.state == "stopped":
+    with Interruption() as interruption:
+        for _progress in computing(run, interruption, listen):
+            pass
+    status = run.status
+    if interruption.noted and status.state == "stopped":
         raise KeyboardInterrupt
-    return writer.status
+    return status
+
+
+def computing(
+    run: Run, interruption: Interruption, listen: Listener | None = None, clock: Clock = time.perf_counter
+) -> Work:
+    """Compute a run as `execute` does, and yield its progress in epochs after every record.
+
+    It may be left alone between records; closing it stops the run where it stands.
+    """
+    with run.lock():
+        if run.status.state == "finished":
+            return
+        execution = _Execution(run, interruption, clock)
+        writer = execution.writer
+        with reporting([writer]):
+            execution.prepare()
+            yield from execution.follow(listen or (lambda _record: None))
+
+
+@contextmanager
+def reporting(writers: Sequence[RunWriter]) -> Iterator[None]:
+    """Put into the status of runs what goes wrong in the block, and close their writers at its end.
+
+    Raises
+    ------
+    RunError
+        In place of an error that is not meant for users.
+    """
+    going = [writer for writer in writers if writer.status.state == "running"]
+    try:
+        yield
+    except (KeyboardInterrupt, GeneratorExit):
+        for writer in going:
+            writer.stop()
+        raise
+    except ExplorerError as error:
+        for writer in going:
+            writer.fail(str(error))
+        raise
+    except Exception as error:
+        message = explain(error)
+        for writer in going:
+            writer.fail(message)
+        raise RunError(message) from error
+    finally:
+        for writer in writers:
+            writer.close()
 
 
 def explain(error: Exception) -> str:
@@ -83,6 +119,11 @@ def explain(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"The run could not be saved ({error.strerror or text}). Free some disk space, then resume it."
     return f"The training stopped on an unexpected problem ({type(error).__name__}: {text[:200]})."
+
+
+def progress(record: Step | Epoch | SeedEpochs) -> float:
+    """Return how many epochs are done."""
+    return record.epoch - 1 + record.step / record.steps if isinstance(record, Step) else float(record.epoch)
 
 
 def take_place(run: Run, config: TrainConfig) -> torch.device:
@@ -103,8 +144,8 @@ def _place(run: Run, config: TrainConfig) -> dict[str, Any]:
 
 
 class _Execution:
-    def __init__(self, run: Run, interruption: Interruption) -> None:
-        self.run, self.interruption, self.writer = run, interruption, RunWriter(run)
+    def __init__(self, run: Run, interruption: Interruption, clock: Clock) -> None:
+        self.run, self.interruption, self.writer, self.clock = run, interruption, RunWriter(run), clock
         self.last_state = time.monotonic()
 
     def prepare(self) -> None:
@@ -120,10 +161,12 @@ class _Execution:
         control.look_now()
         if not state.step:
             control.begin_epoch(state.epoch + 1)
-        self.records = train(config, state, cut=control.cut, rates=control.rates, finish=control.finish)
+        self.records = train(
+            config, state, cut=control.cut, rates=control.rates, finish=control.finish, clock=self.clock
+        )
         self.writer.position(config, state, devices.title(device))
 
-    def follow(self, listen: Listener) -> None:
+    def follow(self, listen: Listener) -> Iterator[float]:
         """Write down record after record until the run is over or asked to stop."""
         if self.control.stop():
             return self.stop()
@@ -141,8 +184,10 @@ class _Execution:
                 case Done():
                     self.writer.on_done(record)
             listen(record)
-            if isinstance(record, Step | Epoch) and self.control.stop():
-                return self.stop()
+            if isinstance(record, Step | Epoch):
+                if self.control.stop():
+                    return self.stop()
+                yield progress(record)
         return None
 
     def stop(self) -> None:

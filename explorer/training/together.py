@@ -5,20 +5,19 @@ was deleted on the way is computed on but not written.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from torch import nn
 
 from explorer import devices
-from explorer.errors import ExplorerError, RunError
 from explorer.store import batches
 from explorer.store.runs import Run
 from explorer.training.config import TrainConfig
 from explorer.training.control import Control
 from explorer.training.ensemble import SeedEpochs, SeedRecord, train_seeds
-from explorer.training.execution import STATE_SECONDS, execute, explain, take_place
+from explorer.training.execution import STATE_SECONDS, Clock, Work, progress, reporting, take_place
 from explorer.training.initial import initial_checkpoint
 from explorer.training.interruption import Interruption
 from explorer.training.records import Cut, Done, Step
@@ -27,63 +26,40 @@ from explorer.training.stacked_state import EnsembleState
 from explorer.training.writing import RunWriter
 
 
-def compute(run: Run, listen: Callable[[object], None] | None = None) -> None:
-    """Compute a run: alone, or together with the others of its batch.
-
-    Raises
-    ------
-    ExplorerError, KeyboardInterrupt
-        As `explorer.training.execution.execute`.
-    """
-    if batches.ids(run):
-        execute_together(batches.members(run), listen)
-    else:
-        execute(run, listen)
-
-
-def execute_together(members: Sequence[Run], listen: Callable[[object], None] | None = None) -> None:
-    """Compute the runs of a batch to their end, from where their saved state stands.
+def computing_together(
+    members: Sequence[Run],
+    interruption: Interruption,
+    listen: Callable[[object], None] | None = None,
+    clock: Clock = time.perf_counter,
+) -> Work:
+    """Compute the runs of a batch, and yield their progress in epochs after every record.
 
     Parameters
     ----------
     members : sequence of Run
         Those that exist; finished ones are left as they are.
+    interruption : Interruption
+        Noted signals stop the runs after the step at hand.
     listen : callable, optional
         Is handed every record of `explorer.training.ensemble.train_seeds`.
+    clock : callable, optional
+        Returns seconds.
 
     Raises
     ------
     ExplorerError
         What went wrong for all of them; each status says the same.
-    KeyboardInterrupt
-        Ctrl+C or SIGTERM, after the step at hand; the runs are `stopped`.
     """
     with ExitStack() as stack:
         for run in members:
             stack.enter_context(run.lock())
-        interruption = stack.enter_context(Interruption())
         unfinished = [run for run in members if run.status.state != "finished"]
         if not unfinished:
             return
-        execution = _Together(unfinished, interruption)
-        try:
+        execution = _Together(unfinished, interruption, clock)
+        with reporting(list(execution.writers.values())):
             execution.prepare()
-            execution.follow(listen or (lambda _record: None))
-        except KeyboardInterrupt:
-            execution.stop_writers()
-            raise
-        except ExplorerError as error:
-            execution.fail(str(error))
-            raise
-        except Exception as error:
-            message = explain(error)
-            execution.fail(message)
-            raise RunError(message) from error
-        finally:
-            for writer in execution.writers.values():
-                writer.close()
-    if interruption.noted and execution.stopped:
-        raise KeyboardInterrupt
+            yield from execution.follow(listen or (lambda _record: None))
 
 
 @dataclass
@@ -115,13 +91,12 @@ class _Seed:
 
 
 class _Together:
-    def __init__(self, members: Sequence[Run], interruption: Interruption) -> None:
-        self.interruption = interruption
+    def __init__(self, members: Sequence[Run], interruption: Interruption, clock: Clock) -> None:
+        self.interruption, self.clock = interruption, clock
         self.runs = {run.config["seed"]: run for run in members}
         self.writers = {seed: RunWriter(run) for seed, run in self.runs.items()}
         self.first = members[0]
         self.last_state = time.monotonic()
-        self.stopped = False
 
     def prepare(self) -> None:
         """Load everything, up to but not including the first step."""
@@ -138,37 +113,29 @@ class _Together:
         for control in self.controls:
             control.look_now()
         cut = next((control.cut for control in self.controls if control.cut), None)
-        self.records = train_seeds(config, state.seeds, state, cut=cut, finish=self._finish)
+        self.records = train_seeds(config, state.seeds, state, cut=cut, finish=self._finish, clock=self.clock)
         self.seeds = {seed: _Seed(state, state.seeds.index(seed)) for seed in self.writers}
         for seed, writer in self.writers.items():
             writer.position(config.model_copy(update={"seed": seed}), self.seeds[seed], devices.title(device))
 
-    def follow(self, listen: Callable[[object], None]) -> None:
+    def follow(self, listen: Callable[[object], None]) -> Iterator[float]:
         """Write down record after record until the runs are over or asked to stop."""
         if self._stop():
             return self.stop()
         for record in self.records:
             self._write(record)
             listen(record)
-            if isinstance(record, Step | SeedEpochs) and self._stop():
-                return self.stop()
+            if isinstance(record, Step | SeedEpochs):
+                if self._stop():
+                    return self.stop()
+                yield progress(record)
         return None
 
     def stop(self) -> None:
         """Save the position and say that the runs stand still."""
         self._save_state()
-        self.stop_writers()
-
-    def stop_writers(self) -> None:
-        """Say that the runs stand still."""
-        self.stopped = True
         for writer in self._going():
             writer.stop()
-
-    def fail(self, message: str) -> None:
-        """Say what went wrong for all that have not failed before."""
-        for writer in self._going():
-            writer.fail(message)
 
     def _write(self, record: SeedRecord) -> None:
         match record:

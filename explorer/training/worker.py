@@ -4,7 +4,7 @@ import sys
 
 from explorer.errors import ExplorerError
 from explorer.store import runs
-from explorer.training.together import compute
+from explorer.training.compute import compute
 
 
 def work(run_id: str) -> None:

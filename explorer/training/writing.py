@@ -23,9 +23,20 @@ STATUS_SECONDS = 0.2
 class Position(Protocol):
     """What the writer must know of a state: where it stands, and its networks."""
 
-    epoch: int
-    step: int
-    seconds: float
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """Steps done of the next."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on the run."""
+        ...
 
     @property
     def network(self) -> nn.Module:

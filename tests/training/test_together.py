@@ -13,7 +13,7 @@ from explorer.training import control, together, writing
 from explorer.training.ensemble import SeedEpochs
 from explorer.training.execution import execute
 from explorer.training.records import Cut, Step
-from explorer.training.together import compute
+from explorer.training.compute import compute
 
 pytestmark = pytest.mark.usefixtures("quick")
 SMALL = {"options": {"hidden": [12], "dropout": 0.2}, "epochs": 3, "batch_size": 16, "subset": 80}
