@@ -108,25 +108,34 @@ class BestOf:
         return min(seconds)
 
 
-def make(task: Task, only: list[str] | None) -> dict[str, Contestant]:
-    """Return the contestants for a task by name; peers that are not installed or cannot do it are left out."""
-    everyone: dict[str, tuple[str | None, Callable[[], Contestant]]] = {
-        "this loop": (None, lambda: ThisLoop(task)),
-        "this evaluation (not in the loop)": (None, lambda: Evaluation(task)),
-        "floor": (None, lambda: Floor(task)),
-        "usual PyTorch loop": (None, lambda: BestOf(LoaderLoop(task, _torchvision(task), n) for n in (0, 2))),
-        "TensorDataset and DataLoader": (None, lambda: LoaderLoop(task, task.tensors())),
-        "scikit-learn MLPClassifier": ("sklearn", lambda: ScikitLearn(task)),
-        "skorch": ("skorch", lambda: Skorch(task)),
-        "Lightning": ("lightning", lambda: Lightning(task)),
-        "Keras on PyTorch": ("keras", lambda: Keras(task)),
-    }
-    chosen = only or (list(everyone) if task.model == "mlp" else list(everyone)[:4])
-    return {
-        name: build()
-        for name, (package, build) in everyone.items()
+EVERYONE: dict[str, tuple[str | None, Callable[[Task], Contestant]]] = {
+    "this loop": (None, ThisLoop),
+    "this evaluation (not in the loop)": (None, Evaluation),
+    "floor": (None, Floor),
+    "usual PyTorch loop": (None, lambda task: BestOf(LoaderLoop(task, _torchvision(task), n) for n in (0, 2))),
+    "TensorDataset and DataLoader": (None, lambda task: LoaderLoop(task, task.tensors())),
+    "scikit-learn MLPClassifier": ("sklearn", ScikitLearn),
+    "skorch": ("skorch", Skorch),
+    "Lightning": ("lightning", Lightning),
+    "Keras on PyTorch": ("keras", Keras),
+}
+"""By name: the package that it needs, and how it is made."""
+
+
+def names(model: str, only: list[str] | None) -> list[str]:
+    """Return who takes part; peers that are not installed or cannot do it are left out."""
+    chosen = only or (list(EVERYONE) if model == "mlp" else list(EVERYONE)[:4])
+    return [
+        name
+        for name, (package, _make) in EVERYONE.items()
         if name in chosen and (package is None or importlib.util.find_spec(package))
-    }
+    ]
+
+
+def make(name: str, model: str, batch: int, steps: int, threads: int) -> Contestant:
+    """Return a contestant by name; to be called in its own process."""
+    torch.set_num_threads(threads)
+    return EVERYONE[name][1](Task(model, batch, steps, threads))
 
 
 def _step(network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:

@@ -1,6 +1,7 @@
 """How quick is the training loop: `python -m benchmarks.training`.
 
-In one run, in turn, with the same model, optimizer, threads and number of steps, training steps only:
+In one run, in turn, each in a process of its own (some libraries change what PyTorch does), with the same model,
+optimizer, threads and number of steps, training steps only:
 
 * this project's loop, and apart from it its evaluation of the 16,000 validation and test images;
 * the floor: forward, backward and step repeated on one batch that stays in memory;
@@ -14,7 +15,6 @@ otherwise idle machine.
 """
 
 import argparse
-import resource
 import statistics
 import sys
 import time
@@ -22,6 +22,7 @@ import time
 import torch
 
 from benchmarks import contestants
+from benchmarks.isolation import Isolated
 from benchmarks.measure import print_machine
 from benchmarks.task import Task
 from explorer import devices
@@ -42,22 +43,21 @@ def main() -> None:
     print_machine()
     for case in arguments.case or CASES:
         run_case(case, arguments.repeats, arguments.threads, arguments.only)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\nPeak memory of this process, peers included: {peak:,.0f} MB")
 
 
 def run_case(case: str, repeats: int, threads: int, only: list[str] | None) -> None:
     """Time one case and print its table."""
     model, batch, steps = CASES[case]
-    task = Task(model, batch, steps, threads)
-    runners = contestants.make(task, only)
+    names = contestants.names(model, only)
+    runners = {name: Isolated(contestants.make, name, model, batch, steps, threads) for name in names}
+    scale = Task(model, batch, steps, threads).steps_per_epoch / steps
     times: dict[str, list[float]] = {name: [] for name in runners}
     for repeat in range(repeats + 1):
         for name, runner in runners.items():
             started = time.perf_counter()
             seconds = runner.run()
             if repeat:  # the first round warms up
-                times[name].append(seconds * task.steps_per_epoch / steps)
+                times[name].append(seconds * scale)
             print(
                 f"\r{case} {repeat}/{repeats} {name:<30} {time.perf_counter() - started:6.1f} s",
                 end="",
@@ -65,12 +65,14 @@ def run_case(case: str, repeats: int, threads: int, only: list[str] | None) -> N
             )
     print("\r" + " " * 60, end="\r", file=sys.stderr)
     print(f"\n{model}, batch {batch}: seconds an epoch, n = {repeats}")
+    peaks = {name: runner.close() for name, runner in runners.items()}
     own = statistics.median(times["this loop"]) if "this loop" in times else float("nan")
     for name, values in times.items():
         median = statistics.median(values)
         print(
             f"  {name:<34}{median:8.3f}  ({min(values):.3f} to {max(values):.3f})"
             f"   {median / own:6.2f} x this loop   this loop / it {own / median:6.3f}"
+            f"   peak {peaks[name]:5,.0f} MiB"
         )
 
 

@@ -1,6 +1,8 @@
 """A progress bar on a terminal; a line an epoch elsewhere."""
 
+import statistics
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -10,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from explorer.store.runs import Run
 
 if TYPE_CHECKING:
-    from explorer.training.records import Record
+    from explorer.training.records import Epoch
 
 REFRESH_SECONDS = 0.1
 
@@ -43,21 +45,33 @@ class TrainingProgress:
     ) -> None:
         self.bar.stop()
 
-    def listen(self, record: "Record") -> None:
-        """Show a record."""
+    def listen(self, record: object) -> None:
+        """Show a record; of several seeds computed at once, the means."""
+        from explorer.training.ensemble import SeedEpochs
         from explorer.training.records import Epoch, Step
 
         now = time.monotonic()
         if isinstance(record, Step) and (now - self.shown > REFRESH_SECONDS) and not self.bar.disable:
             self.shown = now
             total, done = self.epochs * record.steps, (record.epoch - 1) * record.steps + record.step
-            loss = f"{record.loss.item():.4f}"
+            loss = f"{record.loss.mean().item():.4f}"
             self.bar.update(self.task, total=total, completed=done, epoch=f"{record.epoch}/{self.epochs}", loss=loss)
         elif isinstance(record, Epoch):
-            self.console.print(
-                f"epoch {record.epoch}/{self.epochs}: loss {record.train_loss:.4f}, "
-                f"training accuracy {record.train_accuracy:.1%}, validation accuracy {record.validation_accuracy:.1%}, "
-                f"{record.train_seconds:.1f} s",
-                highlight=False,
-                soft_wrap=True,
-            )
+            self._print([record])
+        elif isinstance(record, SeedEpochs):
+            self._print([epoch for epoch in record.epochs if epoch])
+
+    def _print(self, epochs: "Sequence[Epoch]") -> None:
+        """Print a line for an epoch, of one seed or the mean of several."""
+
+        def mean(name: str) -> float:
+            return statistics.mean(getattr(epoch, name) for epoch in epochs)
+
+        seeds = f" of {len(epochs)} seeds" if len(epochs) > 1 else ""
+        self.console.print(
+            f"epoch {epochs[0].epoch}/{self.epochs}{seeds}: loss {mean('train_loss'):.4f}, "
+            f"training accuracy {mean('train_accuracy'):.1%}, validation accuracy {mean('validation_accuracy'):.1%}, "
+            f"{mean('train_seconds'):.1f} s",
+            highlight=False,
+            soft_wrap=True,
+        )

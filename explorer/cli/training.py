@@ -1,9 +1,10 @@
 """`train` and `resume`: compute a run in this process."""
 
 import json
+import statistics
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,9 @@ from explorer.cli.output import Json, percent, print_json
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.runs import RESUMABLE
+
+if TYPE_CHECKING:
+    from explorer.training.config import TrainConfig
 
 MAX_DIGITS = 5
 
@@ -30,6 +34,7 @@ def train(
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
+    seeds: Annotated[int, typer.Option(help="Repeat with so many seeds, from --seed on; at once where possible.")] = 1,
     name: Annotated[str, typer.Option(help="A display name for the run.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -45,9 +50,34 @@ def train(
     parsed = TrainConfig.parse(apply_settings(values, settings or []))
     make_plan(parsed)
     devices.resolve(parsed.device)
+    if seeds != 1:
+        _repeat(parsed, seeds, name, as_json)
+        return
     run = runs.create(parsed.model_dump(mode="json"), name)
     typer.echo(f"Run {run.id}", err=True)
     _compute(run, as_json)
+
+
+def _repeat(config: "TrainConfig", count: int, name: str, as_json: bool) -> None:
+    """Train several seeds and print the document of each, and mean and spread of their accuracy."""
+    from explorer.studies import seeds
+
+    made = seeds.create(config, count, name)
+    typer.echo("Runs " + ", ".join(run.id for run in made), err=True)
+    for run in made:
+        _follow(run)
+    documents = [result(run) for run in made]
+    accuracies = [document["validation_accuracy"] for document in documents]
+    spread = {"mean": statistics.mean(accuracies), "deviation": statistics.stdev(accuracies)}
+    if as_json:
+        print_json({"runs": documents, "validation_accuracy": spread})
+        return
+    for run, document in zip(made, documents, strict=True):
+        typer.echo(f"Seed {run.config['seed']}: validation accuracy {percent(document['validation_accuracy'])}")
+    typer.echo(
+        f"Validation accuracy over {count} seeds: {percent(spread['mean'])}, "
+        f"standard deviation {100 * spread['deviation']:.2f} points."
+    )
 
 
 def resume(
@@ -99,16 +129,21 @@ def supervise() -> None:
     serve()
 
 
-def _compute(run: runs.Run, as_json: bool) -> None:
+def _follow(run: runs.Run) -> None:
+    """Compute a run, and those of its batch, with a progress bar."""
     from explorer.cli.progress import TrainingProgress
-    from explorer.training.execution import execute
+    from explorer.training.compute import compute
 
     try:
         with TrainingProgress(run) as progress:
-            execute(run, progress.listen)
+            compute(run, progress.listen)
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. To go on: python -m explorer resume {run.id}", err=True)
         raise
+
+
+def _compute(run: runs.Run, as_json: bool) -> None:
+    _follow(run)
     document = result(run)
     if as_json:
         print_json(document)

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -313,3 +314,28 @@ def test_what_cannot_be_forked(run, explorer, reference, words):
     assert (code, output) == (1, "")
     assert words in messages
     assert "Traceback" not in messages
+
+
+def test_several_seeds_at_once(explorer, home):
+    settings = ("--set", "subset=200", "--set", "hidden=8", "--epochs", "1", "--set", "device=cpu")
+    code, output, messages = explorer("train", *settings, "--seeds", "3", "--seed", "4", "--json")
+    assert code == 0, messages
+    document = json.loads(output)
+    assert [runs.get(one["run"]).config["seed"] for one in document["runs"]] == [4, 5, 6]
+    accuracies = [one["validation_accuracy"] for one in document["runs"]]
+    assert len(set(accuracies)) > 1
+    assert document["validation_accuracy"] == {
+        "mean": pytest.approx(statistics.mean(accuracies)),
+        "deviation": pytest.approx(statistics.stdev(accuracies)),
+    }
+    assert messages.count("epoch 1/1 of 3 seeds") == 1
+    code, output, _ = explorer("resume", document["runs"][1]["run"], "--json")
+    assert json.loads(output) == document["runs"][1]
+
+
+@pytest.mark.parametrize("count", ["0", "21"])
+def test_an_impossible_number_of_seeds(explorer, home, count):
+    code, output, messages = explorer("train", "--seeds", count)
+    assert (code, output) == (1, "")
+    assert "number of seeds must be 1 to 20" in messages
+    assert runs.list_runs() == []
