@@ -15,6 +15,8 @@ from explorer.ui import address, messages, sidebar, state
 _PAGES: tuple[tuple[state.PageName, str], ...] = (
     ("home", ":material/home:"),
     ("train", ":material/model_training:"),
+    ("runs", ":material/table_rows:"),
+    ("duel", ":material/compare_arrows:"),
     ("evaluate", ":material/grid_on:"),
     ("explain", ":material/visibility:"),
     ("draw", ":material/draw:"),
