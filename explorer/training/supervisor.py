@@ -15,16 +15,25 @@ from multiprocessing.process import BaseProcess
 
 from filelock import FileLock, Timeout
 
-from explorer import devices
 from explorer.errors import ExplorerError, RunError
 from explorer.paths import ROOT, home
 from explorer.store import runs
 from explorer.store.runs import Run
-from explorer.training import queue
+from explorer.training import estimate, queue
+from explorer.training.watching import LOOK_SECONDS, WatchedFolder
 
 POLL_SECONDS = 0.02
 IDLE_SECONDS = 600.0
-PRELOAD = ["torch", "torch.optim", "torch._dynamo", "explorer.cli", "explorer.training.worker"]
+MEASURE_SECONDS = 60.0
+"""A measurement that takes longer is given up."""
+PRELOAD = [
+    "torch",
+    "torch.optim",
+    "torch._dynamo",
+    "explorer.cli",
+    "explorer.training.worker",
+    "explorer.training.stopwatch",
+]
 
 
 def submit(run: Run) -> None:
@@ -80,11 +89,6 @@ def is_alive() -> bool:
     return False
 
 
-def slots() -> int:
-    """Return how many runs are computed at once: one for every two cores."""
-    return max(1, devices.cores() // 2)
-
-
 def serve(idle_seconds: float = IDLE_SECONDS) -> None:
     """Take runs from the queue until there is nothing to do for `idle_seconds`.
 
@@ -110,16 +114,25 @@ class _Supervisor:
         else:
             self.context = multiprocessing.get_context("spawn")
         self.workers: dict[str, BaseProcess] = {}
+        self.groups: dict[str, str] = {}
+        self.starting: list[Run] = []
+        self.others: tuple[float, int] = (-LOOK_SECONDS, 0)
+        self.measuring: tuple[str, BaseProcess, float] | None = None
+        self.waiting, self.requested = WatchedFolder(queue.folder()), WatchedFolder(estimate.requests_folder())
 
     def serve(self, idle_seconds: float, lock: FileLock) -> None:
         self._warm_up()
+        queue.first()  # drops what an earlier supervisor had started and could no longer take out
         busy = time.monotonic()
         while True:
             self._reap()
-            waiting = queue.pending()
-            if waiting and self._occupied() < slots() and (run := queue.take()):
+            self._clear_started()
+            waiting = self.waiting.is_filled()
+            if waiting and self._has_room() and (run := queue.first(besides=self.workers)):
                 self._start(run)
-            if self.workers or waiting:
+            if self.requested.is_filled() and self.measuring is None:
+                self._measure()
+            if self.workers or waiting or self.measuring:
                 busy = time.monotonic()
             elif time.monotonic() - busy > idle_seconds:
                 with queue.lock():
@@ -130,32 +143,92 @@ class _Supervisor:
 
     def _warm_up(self) -> None:
         """Start the fork server now, so that its imports are done before the first click."""
-        from explorer.training.worker import do_nothing
-
-        process = self.context.Process(target=do_nothing)
+        process = self.context.Process(target=_do_nothing)
         process.start()
         process.join()
 
     def _start(self, run: Run) -> None:
-        from explorer.training.worker import work
+        """Start a worker. The run stays in the queue until the worker has it, so that it cannot be lost in between.
 
-        process = self.context.Process(target=work, args=(run.id,), name=run.id)
+        Should the next supervisor start it again, the run's own lock lets only one worker compute it.
+        """
+        process = self.context.Process(target=_work, args=(run.id,), name=run.id)
         process.start()
-        self.workers[run.id] = process
+        self.workers[run.id], self.groups[run.id] = process, _group(run)
+        self.starting.append(run)
 
-    def _occupied(self) -> int:
-        """Count own workers, and those that an earlier supervisor left behind."""
-        if self.workers:
-            return len(self.workers)
-        return sum(run.status.state == "running" for run in runs.list_runs())
+    def _clear_started(self) -> None:
+        for run in list(self.starting):
+            if run.id not in self.workers or _state(run) != "queued":
+                self.starting.remove(run)
+                queue.remove(run)
+
+    def _measure(self) -> None:
+        """Measure the estimate that was asked for last; it takes no slot, as somebody is looking at the form."""
+        if (key := estimate.next_request(busy=bool(self.workers) or self._count_others() > 0)) is None:
+            return
+        process = self.context.Process(target=estimate.measure_estimate, args=(key,), name=f"estimate-{key}")
+        process.start()
+        self.measuring = (key, process, time.monotonic())
+
+    def _has_room(self) -> bool:
+        """Whether fewer workers compute than there are slots, those of an earlier supervisor included."""
+        slots = queue.slots()
+        return len(self.workers) < slots and len(self.workers) + self._count_others() < slots
+
+    def _count_others(self) -> int:
+        """Count the processes besides the own workers that compute runs; one computes all runs of a group."""
+        looked, count = self.others
+        if time.monotonic() - looked >= LOOK_SECONDS:
+            others = [run for run in queue.running() if run.id not in self.workers]
+            count = len({_group(run) for run in others} - set(self.groups.values()))
+            self.others = (time.monotonic(), count)
+        return count
 
     def _reap(self) -> None:
         for run_id, process in list(self.workers.items()):
             if process.is_alive():
                 continue
             process.join()
-            del self.workers[run_id]
+            del self.workers[run_id], self.groups[run_id]
             _note_end(run_id, process.exitcode or 0)
+        if self.measuring:
+            self._reap_measuring(*self.measuring)
+
+    def _reap_measuring(self, key: str, process: BaseProcess, begun: float) -> None:
+        too_long = time.monotonic() - begun > MEASURE_SECONDS
+        if too_long:
+            process.kill()
+        if too_long or not process.is_alive():
+            process.join()
+            self.measuring = None
+            estimate.note_end(key, process.exitcode or 0, too_long)
+
+
+def _work(run_id: str) -> None:
+    # Only the worker imports what this needs, so that the supervisor itself starts quickly.
+    from explorer.training.worker import work
+
+    work(run_id)
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _state(run: Run) -> str:
+    try:
+        return run.status.state
+    except RunError:
+        return "damaged"
+
+
+def _group(run: Run) -> str:
+    """Return what a worker computes as one: the run's group, or the run alone."""
+    try:
+        return str((run.description.get("group") or {}).get("id", run.id))
+    except RunError:
+        return run.id
 
 
 def _note_end(run_id: str, exitcode: int) -> None:

@@ -1,6 +1,11 @@
+import json
+import os
+import time
+
 import pytest
 
-from explorer.errors import RunError
+from explorer import devices
+from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.runs import Status
 from explorer.training import queue
@@ -112,3 +117,116 @@ def test_markers_of_runs_that_are_gone_or_damaged_are_dropped(make, home):
     assert queue.take() == good
     assert queue.take() is None
     assert queue.pending() == []
+
+
+def test_the_first_one_stays_until_it_is_removed(make):
+    one, two = make(), make()
+    queue.add(one)
+    queue.add(two)
+    assert queue.first() == queue.first() == one
+    assert queue.first(besides={one.id}) == two
+    assert queue.pending() == [one.id, two.id]
+    queue.remove(one)
+    queue.remove(one)
+    assert queue.pending() == [two.id]
+    assert one.status.state == "queued"
+
+
+@pytest.mark.parametrize(
+    ("position", "order"), [(0, "2013"), (1, "0213"), (2, "0123"), (3, "0132"), (9, "0132"), (-1, "2013")]
+)
+def test_a_run_is_moved(make, position, order):
+    some = [make() for _ in range(4)]
+    for run in some:
+        queue.add(run)
+    queue.move(some[2].id, position)
+    assert queue.pending() == [some[int(number)].id for number in order]
+    later = make()
+    queue.add(later)
+    assert queue.pending()[-1] == later.id
+
+
+def test_to_the_front_again_and_again(make):
+    some = [make() for _ in range(5)]
+    for run in some:
+        queue.add(run)
+    for run in some:
+        queue.move_first(run.id)
+    assert queue.pending() == [run.id for run in reversed(some)]
+
+
+def test_what_does_not_wait_cannot_be_moved(make):
+    queue.add(make())
+    for run_id in (make().id, "../..", ""):
+        with pytest.raises(RunError, match="not waiting any more"):
+            queue.move_first(run_id)
+
+
+def test_slots_by_default_and_as_chosen(monkeypatch, home):
+    monkeypatch.setattr(devices, "cores", lambda: 6)
+    assert queue.slots() == 3
+    queue.set_slots(5)
+    assert queue.slots() == 5
+    assert json.loads((home / "settings.json").read_text()) == {"slots": 5}
+    monkeypatch.setattr(devices, "cores", lambda: 1)
+    assert queue.slots() == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"slots": "2"}', '{"slots": true}', '{"slots": 0}', "[" * 9999]
+)
+def test_damaged_settings_are_the_default(monkeypatch, home, content):
+    monkeypatch.setattr(devices, "cores", lambda: 4)
+    (home / "settings.json").write_text(content)
+    assert queue.slots() == 2
+    queue.set_slots(1)
+    assert queue.slots() == 1
+
+
+def test_other_settings_stay(home):
+    (home / "settings.json").write_text('{"another": [1]}')
+    queue.set_slots(1)
+    assert json.loads((home / "settings.json").read_text()) == {"another": [1], "slots": 1}
+
+
+@pytest.mark.parametrize("count", [0, 5, -1, 1.5, True, None, "2"])
+def test_slots_out_of_range(monkeypatch, home, count):
+    monkeypatch.setattr(devices, "cores", lambda: 4)
+    with pytest.raises(ConfigError, match="from 1 to 4"):
+        queue.set_slots(count)
+    assert not (home / "settings.json").exists()
+
+
+def test_running_runs_are_those_whose_lock_is_held(make):
+    computed, gone, finished, waiting, fresh = (make() for _ in range(5))
+    computed.write_status(Status(state="running"))
+    gone.write_status(Status(state="running"))
+    finished.write_status(Status(state="finished"))
+    queue.add(waiting)
+    with computed.lock(), fresh.lock(), finished.lock():
+        assert queue.running() == sorted([computed, fresh], key=lambda run: run.id)
+    assert queue.running() == []
+
+
+def test_a_run_that_stands_still_is_looked_at_again_only_when_its_status_changes(make, monkeypatch):
+    run = make()
+    run.write_status(Status(state="stopped"))
+    long_ago = time.time() - 100
+    os.utime(run.path / "status.json", (long_ago, long_ago))
+    looks = []
+    look = queue._is_computed
+    monkeypatch.setattr(queue, "_is_computed", lambda run: looks.append(run) or look(run))
+    with run.lock():
+        assert [queue.running(), queue.running()] == [[], []]
+        assert looks == [run]
+        run.write_status(Status(state="running"))
+        assert [queue.running(), queue.running()] == [[run], [run]]
+    assert queue.running() == []
+
+
+def test_damaged_runs_are_not_running(make):
+    damaged, empty = make(), make()
+    (damaged.path / "status.json").write_text("{")
+    (empty.path / "status.json").unlink()
+    with damaged.lock(), empty.lock():
+        assert queue.running() == []

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from explorer.store import runs
-from explorer.training import queue, supervisor
+from explorer.store.runs import Status
+from explorer.training import estimate, queue, supervisor
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
@@ -63,7 +64,9 @@ def started(monkeypatch, home):
             os.kill(holder, signal.SIGKILL)
 
 
-def test_a_life_of_supervisors(make, started, home):
+def test_a_life_of_supervisors(make, configure, started, home):
+    queue.set_slots(1)
+
     # A run is taken and computed.
     first = make()
     begun = time.monotonic()
@@ -94,11 +97,19 @@ def test_a_life_of_supervisors(make, started, home):
     _until(lambda: long.status.epoch >= 1)
     supervisor.submit(waiting)
     supervisor.submit(last)
-    if supervisor.slots() == 1:
-        assert queue.pending() == [waiting.id, last.id]
-        queue.stop(waiting)
-        assert waiting.status.state == "stopped"
-        assert queue.pending() == [last.id]
+    assert queue.pending() == [waiting.id, last.id]
+    assert queue.running() == [long]
+    queue.stop(waiting)
+    assert waiting.status.state == "stopped"
+    assert queue.pending() == [last.id]
+
+    # What somebody asks for is measured meanwhile, by a process of its own.
+    wanted = configure(subset=200)
+    estimate.request(wanted)
+    found = _until(lambda: estimate.get(wanted))
+    assert found.busy
+    assert queue.pending() == [last.id]
+    assert long.status.state == "running"
 
     # A worker that is killed leaves an interrupted run with a reason, and the next run is taken.
     os.kill(_holder(long.path / "lock"), signal.SIGKILL)
@@ -114,16 +125,20 @@ def test_a_life_of_supervisors(make, started, home):
     started[0].kill()
     started[0].wait()
     _until(lambda: not supervisor.is_alive())
-    epoch = long.status.epoch
+    epoch, worker = long.status.epoch, _holder(long.path / "lock")
+    assert queue.pending()[-1] == left.id
     supervisor.ensure()
     _until(supervisor.is_alive)
     assert len(started) == 2
+    _until(lambda: queue.pending() == [left.id])
     _until(lambda: long.status.epoch > epoch + 1)
+    assert _holder(long.path / "lock") == worker
+    assert queue.pending() == [left.id]
     queue.stop(long)
     _until(lambda: long.status.state == "stopped")
     _until(lambda: left.status.state == "finished")
-    if supervisor.slots() == 1:
-        assert waiting.epochs() == []
+    assert waiting.epochs() == []
+    assert queue.pending() == []
     assert (home / "supervisor.log").is_file()
 
 
@@ -132,3 +147,152 @@ def test_it_ends_when_it_has_been_idle(home):
     supervisor.serve(idle_seconds=0.3)
     assert time.monotonic() - begun > 0.3
     assert not supervisor.is_alive()
+
+
+class _Process:
+    """A worker that does nothing until it is told that it has ended."""
+
+    def __init__(self, target, args, name):
+        self.args, self.exitcode, self.alive = args, None, False
+
+    def start(self):
+        self.alive = True
+
+    def is_alive(self):
+        return self.alive
+
+    def join(self):
+        assert not self.alive
+
+    def end(self, exitcode=0):
+        self.alive, self.exitcode = False, exitcode
+
+    def kill(self):
+        self.end(-9)
+
+
+@pytest.fixture
+def at_work(monkeypatch):
+    """A supervisor whose workers are no processes."""
+    queue.lock()
+    made = supervisor._Supervisor()
+    monkeypatch.setattr(made, "context", type("Context", (), {"Process": _Process}))
+    return made
+
+
+def _turn(at_work):
+    """Do once what is done fifty times a second."""
+    at_work._reap()
+    at_work._clear_started()
+    while at_work._has_room() and (run := queue.first(besides=at_work.workers)):
+        at_work._start(run)
+
+
+def test_a_run_stays_in_the_queue_until_its_worker_has_it(at_work, make):
+    run = make()
+    queue.add(run)
+    _turn(at_work)
+    _turn(at_work)
+    assert list(at_work.workers) == queue.pending() == [run.id]
+    with run.lock():
+        run.write_status(Status(state="running"))
+        _turn(at_work)
+        assert queue.pending() == []
+        assert list(at_work.workers) == [run.id]
+
+
+def test_a_worker_that_dies_before_its_first_word_is_noted(at_work, make):
+    run = make()
+    queue.add(run)
+    _turn(at_work)
+    at_work.workers[run.id].end(-9)
+    _turn(at_work)
+    assert (run.status.state, queue.pending(), at_work.workers) == ("interrupted", [], {})
+    assert "killed the training process" in run.status.message
+
+
+def test_a_run_that_is_resumed_while_its_worker_ends_is_not_lost(at_work, make):
+    run = make()
+    queue.add(run)
+    _turn(at_work)
+    ending = at_work.workers[run.id]
+    run.write_status(Status(state="stopped"))
+    _turn(at_work)
+    assert queue.pending() == []
+    queue.add(run)
+    _turn(at_work)
+    assert queue.pending() == [run.id]
+    assert at_work.workers[run.id] is ending
+    ending.end()
+    _turn(at_work)
+    assert at_work.workers[run.id] is not ending
+
+
+def test_own_workers_and_those_of_others_are_counted_once(at_work, make, monkeypatch):
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(queue.devices, "cores", lambda: 8)
+    queue.set_slots(3)
+    own, foreign, waiting, more = (make() for _ in range(4))
+    queue.add(own)
+    _turn(at_work)
+    with own.lock(), foreign.lock():
+        for run in (own, foreign):
+            run.write_status(Status(state="running"))
+        assert at_work._count_others() == 1
+        for run in (waiting, more):
+            queue.add(run)
+        _turn(at_work)
+        assert list(at_work.workers) == [own.id, waiting.id]
+    _turn(at_work)
+    assert list(at_work.workers) == [own.id, waiting.id, more.id]
+
+
+def test_the_runs_of_a_group_are_one_worker(at_work, configure, monkeypatch):
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0)
+    config = configure().model_dump(mode="json")
+    group = [runs.create(config, group={"id": "seeds", "role": "seed"}) for _ in range(3)]
+    queue.set_slots(1)
+    with group[0].lock(), group[1].lock(), group[2].lock():
+        for run in group:
+            run.write_status(Status(state="running"))
+        assert at_work._count_others() == 1
+        at_work.workers[group[0].id], at_work.groups[group[0].id] = _Process(None, (), ""), "seeds"
+        assert at_work._count_others() == 0
+
+
+def test_fewer_slots_hold_for_the_next_run(at_work, make, monkeypatch):
+    monkeypatch.setattr(queue.devices, "cores", lambda: 8)
+    queue.set_slots(2)
+    some = [make() for _ in range(3)]
+    for run in some:
+        queue.add(run)
+    _turn(at_work)
+    assert list(at_work.workers) == [some[0].id, some[1].id]
+    queue.set_slots(1)
+    for run in some[:2]:
+        run.write_status(Status(state="finished"))
+    at_work.workers[some[0].id].end()
+    _turn(at_work)
+    assert list(at_work.workers) == [some[1].id]
+    at_work.workers[some[1].id].end()
+    _turn(at_work)
+    assert list(at_work.workers) == [some[2].id]
+
+
+def test_one_estimate_at_a_time_and_none_for_ever(at_work, configure, monkeypatch):
+    monkeypatch.setattr(supervisor, "ensure", lambda: None)
+    one, two = configure(subset=40), configure(subset=50)
+    for config in (one, two):
+        estimate.request(config)
+    at_work._measure()
+    key, process, begun = at_work.measuring
+    assert key in estimate.pending()
+    at_work._reap()
+    assert at_work.measuring == (key, process, begun)
+    at_work.measuring = (key, process, begun - supervisor.MEASURE_SECONDS - 1)
+    at_work._reap()
+    assert at_work.measuring is None
+    assert process.exitcode == -9
+    given_up = one if key == estimate.key_of(one) else two
+    assert "so long" in estimate.problem(given_up)
+    assert len(estimate.pending()) == 1
