@@ -65,7 +65,7 @@ class TrainingProgress:
         """Print a line for an epoch, of one seed or the mean of several."""
 
         def mean(name: str) -> float:
-            return statistics.mean(getattr(epoch, name) for epoch in epochs)
+            return float(statistics.mean(getattr(epoch, name) for epoch in epochs))
 
         seeds = f" of {len(epochs)} seeds" if len(epochs) > 1 else ""
         self.console.print(

@@ -35,11 +35,13 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Passes over the training set.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything random.")] = None,
     seeds: Annotated[int, typer.Option(help="Repeat with so many seeds, from --seed on; at once where possible.")] = 1,
+    track: Annotated[list[str] | None, typer.Option(metavar="SERVICE", help="Also log to wandb.")] = None,
     name: Annotated[str, typer.Option(help="A display name for the run.")] = "",
     as_json: Json = False,
 ) -> None:
     """Train a model. Ctrl+C stops it; `resume` goes on."""
     from explorer import devices
+    from explorer.training import tracking
     from explorer.training.config import TrainConfig
     from explorer.training.plan import make_plan
     from explorer.training.settings import apply_settings
@@ -50,19 +52,24 @@ def train(
     parsed = TrainConfig.parse(apply_settings(values, settings or []))
     make_plan(parsed)
     devices.resolve(parsed.device)
+    tracking.check(track or [])
     if seeds != 1:
-        _repeat(parsed, seeds, name, as_json)
+        _repeat(parsed, seeds, name, track or [], as_json)
         return
     run = runs.create(parsed.model_dump(mode="json"), name)
+    tracking.choose(run, track or [])
     typer.echo(f"Run {run.id}", err=True)
     _compute(run, as_json)
 
 
-def _repeat(config: "TrainConfig", count: int, name: str, as_json: bool) -> None:
+def _repeat(config: "TrainConfig", count: int, name: str, track: list[str], as_json: bool) -> None:
     """Train several seeds and print the document of each, and mean and spread of their accuracy."""
     from explorer.studies import seeds
+    from explorer.training import tracking
 
     made = seeds.create(config, count, name)
+    for run in made:
+        tracking.choose(run, track)
     typer.echo("Runs " + ", ".join(run.id for run in made), err=True)
     for run in made:
         _follow(run)

@@ -9,6 +9,8 @@
 | `weights/epoch-0007.safetensors` | checkpoints: first, best and last epoch, others as the budget allows |
 | `states/epoch-0007.pt` | what a fork needs to go on with the optimizer as it was then |
 | `predictions/validation-0007.safetensors` | logits of an epoch, for each of `validation` and `test` |
+| `events/` | the same for TensorBoard, with histograms and pictures |
+| `tracking.json`, `wandb/` | what Weights & Biases is told, where that was asked for |
 | `state.pt` | what is needed to go on |
 | `lock` | held by the process that computes; free as soon as that process is gone |
 | `stop`, `finish` | exist while somebody asks the run to pause, or to end and keep what it has |

@@ -36,7 +36,7 @@ from explorer.training.stacked_batches import SeedBatches
 from explorer.training.stacked_state import EnsembleState
 from models.registry import build_meta
 
-__all__ = ["EnsembleState", "SeedEpochs", "SeedRecord", "can_stack", "seed_losses", "train_seeds"]
+__all__ = ["EnsembleState", "SeedEpochs", "SeedRecord", "can_stack", "summed_losses", "train_seeds"]
 
 ENSEMBLE_BYTES = 1 << 30
 """Seeds that would together need more than this are better trained one after the other."""
@@ -144,23 +144,21 @@ class _SeedLoop(_Loop):
         super().__init__(config, plan, state, *steering)
         self.batches = SeedBatches(config, state.seeds, plan, load_split(config.dataset, "train"), state.device)
         self.parameters = list(state.network.parameters())
-        self.ones = torch.ones(len(state.seeds), device=state.device)
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Take one step of all seeds; each one's gradients are those of its own mean loss."""
-        state, count = self.state, len(labels)
+        state, count, truth = self.state, len(labels), labels.t()
         for parameter in self.parameters:
             parameter.grad = None  # as `zero_grad` does, without what that reports to a profiler
-        logits = state.network(images, self._reseed).transpose(0, 1)
-        losses = seed_losses(self.config, logits, labels.t())
-        losses.backward(self.ones.to(losses.dtype))
-        losses = losses.detach()
+        logits = state.network.compute(images, self._reseed)
+        sums = summed_losses(self.config, logits, truth)
+        sums.backward(torch.full_like(sums, 1 / count))
         state.optimizer.step()
         state.update_average()
-        state.loss_sum.add_(losses, alpha=count)
-        state.correct += (logits.detach().argmax(2) == labels.t()).sum(1)
+        state.loss_sum += sums.detach()
+        state.correct += (logits.detach().transpose(1, 2).contiguous().argmax(2) == truth).sum(1)
         state.seen += count
-        return losses
+        return sums.detach() / count
 
     def _reseed(self, index: int) -> None:
         state = self.state
@@ -222,11 +220,9 @@ class _SeedLoop(_Loop):
             raise RunError(failures[-1])
 
 
-def seed_losses(config: TrainConfig, logits: Tensor, labels: Tensor) -> Tensor:
-    """Return each seed's `batch_loss`, shape (K,), of logits (K, B, C) and labels (K, B)."""
+def summed_losses(config: TrainConfig, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return each seed's `batch_loss` times the B images, shape (K,), of logits (K, C, B) and labels (K, B)."""
     if config.loss == "cross-entropy":
-        flat = logits.flatten(0, 1), labels.flatten()
-        losses = F.cross_entropy(*flat, label_smoothing=config.label_smoothing, reduction="none")
-        return losses.view(labels.shape).mean(1)
-    target = F.one_hot(labels, logits.shape[2]).to(logits.dtype)
-    return (logits.softmax(2) - target).square().sum(2).mean(1)
+        return F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing, reduction="none").sum(1)
+    target = F.one_hot(labels, logits.shape[1]).to(logits.dtype).transpose(1, 2)
+    return (logits.softmax(1) - target).square().sum((1, 2))

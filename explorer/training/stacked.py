@@ -1,8 +1,10 @@
 """Networks of one architecture as one: from the flattening on, K sets of weights in one tensor.
 
-A stacked layer computes all K networks in one operation, on rows of shape (K, B, features). What stands before the
-flattening, the convolutions, passes each network by itself: on the CPU that is quicker than a grouped convolution,
-and it leaves their numbers exactly those of the single network.
+A stacked layer computes all K networks in one operation, on values of shape (K, features, B). With the images last,
+the products of matrices take three quarters of the time that they take with the features last (measured on a CPU:
+both sides of the first product are then whole vectors, and the weights of the last keep their long side).
+What stands before the flattening, the convolutions, passes each network by itself: on the CPU that is quicker than a
+grouped convolution, and it leaves their numbers exactly those of the single network.
 """
 
 import copy
@@ -24,7 +26,7 @@ ELEMENTWISE = (
     nn.Softplus,
     nn.Identity,
 )
-"""Layers that work on rows of any shape as they are."""
+"""Layers that work on values of any shape as they are."""
 BEFORE = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout, nn.Dropout2d, *ELEMENTWISE)
 AFTER = (nn.Linear, nn.BatchNorm1d, nn.Dropout, *ELEMENTWISE)
 """What may stand before and after the flattening. Nothing would be gained by computing larger blocks together."""
@@ -33,25 +35,25 @@ Reseed = Callable[[int], None]
 
 
 class StackedLinear(nn.Module):
-    """K linear layers; the weights are kept as (K, in, out), so that their gradients need not be transposed."""
+    """K linear layers."""
 
     def __init__(self, layer: nn.Linear, count: int) -> None:
         super().__init__()
         like = layer.weight
-        self.weight = nn.Parameter(like.new_empty(count, layer.in_features, layer.out_features))
-        self.bias = nn.Parameter(like.new_empty(count, 1, layer.out_features))
+        self.weight = nn.Parameter(like.new_empty(count, layer.out_features, layer.in_features))
+        self.bias = nn.Parameter(like.new_empty(count, layer.out_features, 1))
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Map (K, B, in) to (K, B, out)."""
-        return torch.baddbmm(self.bias, rows, self.weight)
+    def forward(self, values: Tensor) -> Tensor:
+        """Map (K, in, B) to (K, out, B)."""
+        return torch.baddbmm(self.bias, self.weight, values)
 
     def single(self, index: int) -> dict[str, Tensor]:
         """Return views of one network's weights, by their names in `nn.Linear`."""
-        return {"weight": self.weight[index].t(), "bias": self.bias[index, 0]}
+        return {"weight": self.weight[index], "bias": self.bias[index, :, 0]}
 
 
 class StackedBatchNorm(nn.Module):
-    """K batch norms of F units as one of K * F units."""
+    """K batch norms of F units as one of K * F channels."""
 
     def __init__(self, layer: nn.BatchNorm1d, count: int) -> None:
         super().__init__()
@@ -61,10 +63,10 @@ class StackedBatchNorm(nn.Module):
         )
         self.norm = norm.to(next(iter(layer.state_dict().values())))
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Normalise (K, B, F) over B."""
-        together = rows.transpose(0, 1).flatten(1)
-        result: Tensor = self.norm(together).view(-1, self.count, self.features).transpose(0, 1)
+    def forward(self, values: Tensor) -> Tensor:
+        """Normalise (K, F, B) over B."""
+        together = values.permute(2, 0, 1).flatten(1)
+        result: Tensor = self.norm(together).view(-1, self.count, self.features).permute(1, 2, 0)
         return result
 
     def single(self, index: int) -> dict[str, Tensor]:
@@ -88,12 +90,12 @@ class StackedDropout(nn.Module):
         """Draw the next network's mask, for a batch of so many images of this type, from the global generator."""
         self.masks.append(F.dropout(images.new_ones(len(images), self.units), self.p))
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Apply the masks to (K, B, units), and forget them; do nothing in evaluation mode."""
+    def forward(self, values: Tensor) -> Tensor:
+        """Apply the masks to (K, units, B), and forget them; do nothing in evaluation mode."""
         if not self.training:
-            return rows
+            return values
         masks, self.masks = torch.stack(self.masks), []
-        return rows * masks
+        return values * masks.transpose(1, 2)
 
     def single(self, _index: int) -> dict[str, Tensor]:
         """Return nothing: there are no weights."""
@@ -121,8 +123,23 @@ class StackedNetwork(nn.Module):
         self.tail = nn.Sequential(_stacked(network, cut + 1, count))
         self.dropouts = [layer for layer in self.tail if isinstance(layer, StackedDropout)]
 
-    def forward(self, images: Tensor, reseed: Reseed | None = None) -> Tensor:
-        """Compute the logits of all networks.
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute the logits of all networks for the same images.
+
+        Parameters
+        ----------
+        images : Tensor
+            Shape (B, C, H, W).
+
+        Returns
+        -------
+        Tensor
+            Shape (B, K, classes).
+        """
+        return self.compute(images).permute(2, 0, 1)
+
+    def compute(self, images: Tensor, reseed: Reseed | None = None) -> Tensor:
+        """Compute the logits of all networks, with the images last.
 
         Parameters
         ----------
@@ -134,7 +151,7 @@ class StackedNetwork(nn.Module):
         Returns
         -------
         Tensor
-            Shape (B, K, classes).
+            Shape (K, classes, B).
         """
         own = images.dim() == 5
         maps = []
@@ -146,11 +163,11 @@ class StackedNetwork(nn.Module):
             for dropout in self._draws:
                 dropout.draw(images)
         if maps:
-            rows = torch.stack(maps)
+            values = torch.stack(maps)
         else:
-            rows = images.transpose(0, 1).flatten(2) if own else images.flatten(1).expand(self.count, -1, -1)
-        logits: Tensor = self.tail(rows)
-        return logits.transpose(0, 1)
+            values = images.transpose(0, 1).flatten(2) if own else images.flatten(1).expand(self.count, -1, -1)
+        logits: Tensor = self.tail(values.transpose(1, 2))
+        return logits
 
     @property
     def _draws(self) -> list[StackedDropout]:

@@ -12,6 +12,9 @@ from explorer.training.config import TrainConfig
 from explorer.training.plan import Plan
 from explorer.training.randomness import generator
 
+CHUNK_PIXELS = 4 * CHUNK_IMAGES
+"""Images gathered at once; as bytes they take as much of the cache as `CHUNK_IMAGES` do as floats."""
+
 
 class SeedBatches(Batches):
     """The batches of several seeds, each in its own order, from one copy of the training set."""
@@ -36,15 +39,16 @@ class SeedBatches(Batches):
         labels = self.labels[orders]
         while step < self.plan.steps:
             last = step + 1
-            while last < self.plan.steps and count * (bounds[last + 1] - bounds[step]) <= CHUNK_IMAGES:
+            while last < self.plan.steps and count * (bounds[last + 1] - bounds[step]) <= CHUNK_PIXELS:
                 last += 1
-            chosen = orders[:, bounds[step] : bounds[last]].flatten()
-            images = self.images.index_select(0, chosen).to(torch.float32).mul_(self.scale).add_(self.black)
-            images = images.view(count, -1, *self.shape)
+            chosen = orders[:, bounds[step] : bounds[last]]
+            pixels = self.images.index_select(0, chosen.flatten()).view(count, -1, *self.shape)
             sizes = [bounds[number + 1] - bounds[number] for number in range(step, last)]
-            pairs = zip(images.split(sizes, 1), labels[:, bounds[step] : bounds[last]].split(sizes, 1), strict=True)
+            pairs = zip(pixels.split(sizes, 1), labels[:, bounds[step] : bounds[last]].split(sizes, 1), strict=True)
             for number, (batch, truth) in enumerate(pairs, start=step):
-                yield self._augment(batch, epoch, number).transpose(0, 1), truth.t()
+                images = batch.to(torch.float32, memory_format=torch.contiguous_format)
+                images.mul_(self.scale).add_(self.black)
+                yield self._augment(images, epoch, number).transpose(0, 1), truth.t()
             step = last
 
     def _augment(self, images: Tensor, epoch: int, step: int) -> Tensor:

@@ -33,6 +33,9 @@ PRELOAD = [
     "explorer.cli",
     "explorer.training.worker",
     "explorer.training.stopwatch",
+    "tensorboard.compat.proto.event_pb2",
+    "tensorboard.summary.writer.record_writer",
+    "PIL.ImageDraw",
 ]
 
 

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from torch import nn
-
 from explorer.store.runs import Run
+from explorer.training import tracking
 from explorer.training.config import TrainConfig
 from explorer.training.keeping import best_epoch, curve, keep_state, metrics, save_epoch, tidy
 from explorer.training.records import Done, Epoch, Step
@@ -20,32 +19,12 @@ from explorer.training.tracking import Tracker, trackers_for
 STATUS_SECONDS = 0.2
 
 
-class Position(Protocol):
+class Position(tracking.Position, Protocol):
     """What the writer must know of a state: where it stands, and its networks."""
-
-    @property
-    def epoch(self) -> int:
-        """Epochs completed."""
-        ...
-
-    @property
-    def step(self) -> int:
-        """Steps done of the next."""
-        ...
 
     @property
     def seconds(self) -> float:
         """Time spent on the run."""
-        ...
-
-    @property
-    def network(self) -> nn.Module:
-        """The network being trained, with the gradients of the last step where they are kept."""
-        ...
-
-    @property
-    def evaluated(self) -> nn.Module:
-        """The network that is evaluated and saved."""
         ...
 
 
@@ -72,7 +51,7 @@ class RunWriter:
         self.update(epoch=state.epoch, epochs=config.epochs, step=state.step, seconds=state.seconds)
         self.update(device=device, **self._best())
         self.run.write_status(self.status)
-        self.trackers = trackers_for(self.run, config, state)  # type: ignore[arg-type]
+        self.trackers = trackers_for(self.run, config, state)
 
     def on_step(self, step: Step, loss: Callable[[], float], seconds: float) -> None:
         """Report a step now and then; `loss` is asked only then, as reading it waits for the device."""
@@ -85,7 +64,7 @@ class RunWriter:
     def on_epoch(self, epoch: Epoch, state: Position, save_state: Callable[[], None], kept: bool = True) -> None:
         """Keep everything about an epoch; `kept` says whether `save_state` writes the run's own `state.pt`."""
         for tracker in self.trackers:
-            tracker.on_epoch(epoch, state)  # type: ignore[arg-type]
+            tracker.on_epoch(epoch, state)
         save_epoch(self.run, self.config, state.evaluated, epoch)
         times = {"learning_rate": epoch.learning_rate, "train_seconds": epoch.train_seconds, "seconds": epoch.seconds}
         line = {"kind": "epoch", "epoch": epoch.epoch} | metrics(epoch) | times

@@ -339,3 +339,21 @@ def test_an_impossible_number_of_seeds(explorer, home, count):
     assert (code, output) == (1, "")
     assert "number of seeds must be 1 to 20" in messages
     assert runs.list_runs() == []
+
+
+def test_an_unknown_tracking_service_is_refused_before_a_run_is_made(explorer, home):
+    code, output, messages = explorer("train", "--track", "comet")
+    assert (code, output) == (1, "")
+    assert "no tracking service 'comet'" in messages
+    assert runs.list_runs() == []
+
+
+def test_tracking_is_noted_in_the_run(explorer, home, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    pytest.importorskip("wandb")
+    settings = ("--set", "subset=50", "--set", "hidden=4", "--epochs", "1", "--set", "device=cpu")
+    code, output, messages = explorer("train", *settings, "--track", "wandb", "--json")
+    assert code == 0, messages
+    run = runs.get(json.loads(output)["run"])
+    assert json.loads((run.path / "tracking.json").read_text()) == {"wandb": {"mode": "offline"}}
+    assert list((run.path / "wandb").rglob("*.wandb"))

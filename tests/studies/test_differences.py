@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -9,6 +9,7 @@ from explorer.studies.differences import paired_difference
 accuracies = st.floats(0, 1, allow_nan=False, width=32)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(accuracies, accuracies), min_size=2, max_size=20))
 def test_the_interval_is_that_of_a_paired_t_test(pairs):
     first, second = np.array(pairs, dtype=np.float64).T

@@ -1,6 +1,7 @@
 import pytest
 
 from explorer.errors import ConfigError, RunError
+from explorer.files import write_json
 from explorer.store import batches, runs
 from explorer.studies import duels
 from explorer.studies.duels import difference, fields, rival, starting_point, text, value
@@ -51,6 +52,34 @@ def test_seeds_that_cannot_be_computed_at_once_race_pair_by_pair(queued):
             assert run.description["group"]["rivals"] == [duel.runs["a"][number], duel.runs["b"][number]]
 
 
+@pytest.mark.parametrize(("field", "other"), [("patience", 2), ("time_budget", 60.0)])
+def test_where_only_one_side_could_be_computed_at_once_all_race_pair_by_pair(queued, field, other):
+    duel = duels.start(CONFIG, field, other, 3)
+    assert queued == list(duel.runs["a"])
+    for pair in duel.pairs():
+        for run in pair:
+            assert batches.ids(run) == []
+            assert run.description["group"]["rivals"] == [one.id for one in pair]
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_on_a_full_disk_nothing_is_left_behind(queued, monkeypatch, after):
+    done = []
+
+    def full(path, document):
+        done.append(path)
+        if len(done) > after:
+            raise OSError(28, "No space left on device")
+        write_json(path, document)
+
+    for module in (runs, duels):
+        monkeypatch.setattr(module, "write_json", full)
+    with pytest.raises(RunError, match="No space left"):
+        duels.start(CONFIG, "optimizer", "sgd")
+    assert list(runs.folder().iterdir()) == []
+    assert queued == duels.list_duels() == []
+
+
 def test_the_difference_is_over_the_seeds_that_both_sides_have_finished(queued):
     duel = duels.start(CONFIG, "optimizer", "sgd", 3)
     assert difference(duel) is None
@@ -78,6 +107,21 @@ def test_the_difference_is_over_the_seeds_that_both_sides_have_finished(queued):
 def test_what_the_sides_have_in_common_at_the_start(home, field, other, weights, order):
     found = starting_point(CONFIG, rival(CONFIG, field, other))
     assert (found.same_weights, found.same_order) == (weights, order)
+
+
+def test_both_sides_begin_with_the_checkpoint_that_they_start_from():
+    one = CONFIG.model_copy(update={"initial": "mine"})
+    two = one.model_copy(update={"options": CONFIG.options | {"initialisation": "xavier"}, "batch_size": 32})
+    assert starting_point(one, two) == duels.StartingPoint(same_weights=True, same_order=False)
+
+
+def test_a_damaged_run_is_left_out_of_the_difference(queued):
+    duel = duels.start(CONFIG, "optimizer", "sgd", 2)
+    for one, two in duel.pairs():
+        _finish(one, 0.8)
+        _finish(two, 0.9)
+    (duel.side("b")[0].path / "status.json").write_text("{")
+    assert difference(duel).n == 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +163,16 @@ def test_an_unknown_duel_is_a_message(home, asked):
         duels.get(asked)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"field": "a"}', '{"field": "a", "values": [1], "runs": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"field": "a"}',
+        '{"field": "a", "values": [1], "runs": {}}',
+        '{"field": "a", "values": [1, 2], "runs": {"a": ["x"], "b": []}}',
+    ],
+)
 def test_a_damaged_note_is_a_message(queued, content):
     duel = duels.start(CONFIG, "optimizer", "sgd")
     (duels.folder() / f"{duel.id}.json").write_text(content)

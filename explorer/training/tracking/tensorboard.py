@@ -16,8 +16,7 @@ from explorer.store.runs import Run
 from explorer.training.config import TrainConfig
 from explorer.training.plan import make_plan
 from explorer.training.records import Epoch, Step
-from explorer.training.state import TrainingState
-from explorer.training.tracking import events
+from explorer.training.tracking import Position, events
 from explorer.training.tracking.figures import epoch_scalars
 from explorer.training.tracking.histograms import Histogram, histograms
 from explorer.training.tracking.pace import Pace
@@ -44,11 +43,11 @@ class TensorBoardTracker:
     ----------
     run : Run
     config : TrainConfig
-    state : TrainingState
+    state : Position
         Where the run begins or goes on: later events of an earlier process are removed before the first is written.
     """
 
-    def __init__(self, run: Run, config: TrainConfig, state: TrainingState) -> None:
+    def __init__(self, run: Run, config: TrainConfig, state: Position) -> None:
         self.run, self.config = run, config
         self.begin = self.last = (state.epoch, state.step)
         self.waiting: list[tuple[int, float, float]] = []
@@ -67,7 +66,7 @@ class TensorBoardTracker:
         if self.file or time.monotonic() - self.started > PATIENCE_SECONDS:
             self._write([])
 
-    def on_epoch(self, epoch: Epoch, state: TrainingState) -> None:
+    def on_epoch(self, epoch: Epoch, state: Position) -> None:
         """Write everything about an epoch. To be called before the state is saved from which the run would go on."""
         self._write([events.scalars(epoch_scalars(self.run, self.config, epoch), epoch.epoch)])
         if self.histogram_pace.due(epoch.epoch):
@@ -142,7 +141,7 @@ def _histograms(epoch: int, found: dict[str, Histogram]) -> events.Event:
     return events.event(values, epoch)
 
 
-def _pictures(epoch: Epoch, config: TrainConfig, state: TrainingState) -> events.Event:
+def _pictures(epoch: Epoch, config: TrainConfig, state: Position) -> events.Event:
     spec, split = catalog.get(config.dataset), load_split(config.dataset, "validation")
     found = {
         "filters/first_layer": filters_picture(state.evaluated.state_dict()),

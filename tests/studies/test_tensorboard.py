@@ -1,0 +1,178 @@
+"""A real TensorBoard: it starts, shows the chosen runs only, is reused, and ends with its application."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from explorer.errors import RunError
+from explorer.paths import ROOT
+from explorer.store import runs
+from explorer.studies import tensorboard
+from explorer.training.tracking import events, reading
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+CONFIG = {"model": "mlp", "dataset": "fashion-mnist", "epochs": 2}
+
+
+@pytest.fixture(autouse=True)
+def ended():
+    """No server outlives a test."""
+    yield
+    tensorboard.stop()
+
+
+@pytest.fixture
+def run():
+    return made("first *run* <img onerror=x>", 0.5)
+
+
+def made(name, loss):
+    run = runs.create(CONFIG, name)
+    events.EventFile(reading.folder(run)).append([events.scalars({"loss/train": loss}, 1)])
+    return run
+
+
+def alive(pid):
+    """Whether a process lives; one that has ended but is not yet fetched does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def gone(*pids, seconds=20):
+    end = time.monotonic() + seconds
+    while any(map(alive, pids)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not any(map(alive, pids))
+
+
+def ask(server, path):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(server.url + path, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
+def await_runs(server, count, seconds=40):
+    end = time.monotonic() + seconds
+    while len(found := ask(server, "/data/runs")) < count and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
+def test_it_shows_the_chosen_runs_and_ends(run):
+    other, left_out = made("first *run* <img onerror=x>", 0.25), made("left out", 0.1)
+    server = tensorboard.start([run, other])
+    assert server.url == f"http://127.0.0.1:{server.port}"
+    names = await_runs(server, 2)
+    assert sorted(names) == sorted(f"first-run-img-onerror-x-{one.id}" for one in (run, other))
+    assert not [name for name in names if left_out.id in name]
+    tag = f"/data/plugin/scalars/scalars?tag=loss%2Ftrain&run=first-run-img-onerror-x-{other.id}"
+    assert [point[1:] for point in ask(server, tag)] == [[1, 0.25]]
+    with socket.socket() as elsewhere:  # answers on every address would reach this one too
+        assert elsewhere.connect_ex(("127.0.0.2", server.port)) != 0
+    assert tensorboard.start([other, run]) == server
+    assert tensorboard.current() == server
+    tensorboard.stop()
+    assert tensorboard.current() is None
+    assert gone(server.pid)
+    with pytest.raises(OSError, match="refused"):
+        ask(server, "/data/runs")
+
+
+def test_another_choice_replaces_the_server(run):
+    first = tensorboard.start([run])
+    second = tensorboard.start([run, made("other", 1.0)])
+    assert second.pid != first.pid
+    assert gone(first.pid)
+    assert len(await_runs(second, 2)) == 2
+
+
+def test_a_server_that_died_is_started_again(run):
+    first = tensorboard.start([run])
+    os.kill(first.pid, 9)
+    end = time.monotonic() + 20
+    while tensorboard.current() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert tensorboard.start([run]).pid != first.pid
+
+
+def test_it_ends_when_its_application_is_killed(run, tmp_path):
+    code = (
+        "import os, sys\n"
+        "from explorer.store import runs\n"
+        "from explorer.studies import tensorboard\n"
+        "print(tensorboard.start([runs.get(sys.argv[1])]).pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, run.id],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as application:
+        server = int(application.stdout.readline())
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        assert list(tmp_path.glob("explorer-tensorboard-*"))
+        application.kill()
+        application.wait()
+        assert gone(server, *children)
+    assert not list(tmp_path.glob("explorer-tensorboard-*"))
+
+
+def test_runs_without_events_appear_when_they_have_some(run):
+    later = runs.create(CONFIG, "later")
+    server = tensorboard.start([run, later])
+    await_runs(server, 1)
+    events.EventFile(reading.folder(later)).append([events.scalars({"loss/train": 2.0}, 1)])
+    assert len(await_runs(server, 2)) == 2
+
+
+def test_without_links_names_and_paths_are_given(run, monkeypatch):
+    def refuse(*arguments, **keywords):
+        raise OSError("a required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    (name,) = await_runs(tensorboard.start([run]), 1)
+    assert name.removesuffix("/.") == f"first-run-img-onerror-x-{run.id}"
+
+
+def test_what_does_not_start_is_said(run, monkeypatch):
+    monkeypatch.setattr(tensorboard, "OPTIONS", ("--no_such_option",))
+    with pytest.raises(RunError, match=r"did not start.*no_such_option"):
+        tensorboard.start([run])
+    assert tensorboard.current() is None
+
+
+def test_what_takes_too_long_is_ended(run):
+    with pytest.raises(RunError, match="did not start within 0 s"):
+        tensorboard.start([run], seconds=0.05)
+    assert tensorboard.current() is None
+
+
+def test_no_choice_and_no_package_are_said(run, monkeypatch):
+    with pytest.raises(RunError, match="at least one"):
+        tensorboard.start([])
+    monkeypatch.setattr(tensorboard.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RunError, match="not installed"):
+        tensorboard.start([run])
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("../../etc", "etc"), ("=1+1", "1-1"), ("x" * 300, "x" * 40), ("...", "run"), ("größe 2", "größe-2"), ("", "run")],
+)
+def test_names_are_made_safe(name, safe):
+    run = runs.create(CONFIG, "n")
+    (run.path / "config.json").write_text(json.dumps({"name": name, "config": CONFIG}))
+    assert tensorboard._safe_name(run) == safe
