@@ -47,8 +47,7 @@ class TrainingProgress:
 
     def listen(self, record: object) -> None:
         """Show a record; of several seeds computed at once, the means."""
-        from explorer.training.ensemble import SeedEpochs
-        from explorer.training.records import Epoch, Step
+        from explorer.training.records import Epoch, SeedEpochs, Step
 
         now = time.monotonic()
         if isinstance(record, Step) and (now - self.shown > REFRESH_SECONDS) and not self.bar.disable:

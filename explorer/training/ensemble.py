@@ -2,7 +2,9 @@
 
 Every seed has its own initial weights, order of batches, augmentation and dropout masks, drawn as its single run
 draws them. All optimizers work element by element, so one on the stacked weights equals one for each seed. What a
-single run adds up in another order (a product of K matrices instead of one) differs by rounding alone.
+product of K matrices adds up in another order than a single run differs by rounding alone. (Where batch norm makes
+a weight irrelevant, such as the bias before it, its gradient is nothing but rounding, which Adam enlarges: such
+weights may differ more, without an effect on the loss.)
 
 A seed whose loss is no longer a finite number does not touch the others: it is computed on, but its place in the
 records is empty and `failures` says what happened. When all have failed the run ends with a `RunError`.
@@ -11,12 +13,9 @@ records is empty and `failures` says what happened. When all have failed the run
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from explorer import devices
@@ -27,40 +26,22 @@ from explorer.errors import ConfigError, RunError
 from explorer.store.checkpoints import Classifier
 from explorer.training.config import TrainConfig
 from explorer.training.initial import initial_checkpoint
-from explorer.training.loop import _Loop, score
+from explorer.training.loop import Loop, score
 from explorer.training.plan import PIECE_BYTES, Plan, input_shape, make_plan
 from explorer.training.randomness import seed_global
-from explorer.training.records import Cut, Done, Epoch, Step
+from explorer.training.records import Cut, Done, Epoch, SeedEpochs, Step
 from explorer.training.stacked import obstacle
 from explorer.training.stacked_batches import SeedBatches
+from explorer.training.stacked_losses import losses_and_gradient
 from explorer.training.stacked_state import EnsembleState
 from models.registry import build_meta
 
-__all__ = ["EnsembleState", "SeedEpochs", "SeedRecord", "can_stack", "summed_losses", "train_seeds"]
+__all__ = ["EnsembleState", "SeedEpochs", "SeedRecord", "can_stack", "train_seeds"]
 
 ENSEMBLE_BYTES = 1 << 30
 """Seeds that would together need more than this are better trained one after the other."""
 WEIGHT_BYTES = 16
 """Memory for a weight: itself, its gradient and two values of the optimizer's."""
-
-
-@dataclass(frozen=True)
-class SeedEpochs:
-    """An epoch of all seeds is done and evaluated.
-
-    Attributes
-    ----------
-    epoch : int
-        Counts from 1.
-    epochs : tuple of Epoch or None
-        What each seed's single run would report, its times aside; None for a seed that has failed.
-    failures : tuple of str
-        For each seed what went wrong; empty where all is well.
-    """
-
-    epoch: int
-    epochs: tuple[Epoch | None, ...]
-    failures: tuple[str, ...]
 
 
 SeedRecord = Step | Cut | SeedEpochs | Done
@@ -137,7 +118,7 @@ def train_seeds(
     return cast(Iterator[SeedRecord], loop.records())
 
 
-class _SeedLoop(_Loop):
+class _SeedLoop(Loop):
     state: EnsembleState
 
     def __init__(self, config: TrainConfig, plan: Plan, state: EnsembleState, *steering: Any) -> None:
@@ -151,20 +132,20 @@ class _SeedLoop(_Loop):
         for parameter in self.parameters:
             parameter.grad = None  # as `zero_grad` does, without what that reports to a profiler
         logits = state.network.compute(images, self._reseed)
-        sums = summed_losses(self.config, logits, truth)
-        sums.backward(torch.full_like(sums, 1 / count))
+        sums, gradient = losses_and_gradient(self.config, logits.detach(), truth)
+        logits.backward(gradient)
         state.optimizer.step()
         state.update_average()
-        state.loss_sum += sums.detach()
-        state.correct += (logits.detach().transpose(1, 2).contiguous().argmax(2) == truth).sum(1)
+        state.loss_sum += sums
+        state.note_predictions(logits.detach(), truth)
         state.seen += count
-        return sums.detach() / count
+        return sums / count
 
     def _reseed(self, index: int) -> None:
         state = self.state
         seed_global(state.device, state.seeds[index], "step", state.epoch + 1, state.step)
 
-    def _finish_epoch(self) -> SeedEpochs:  # type: ignore[override]
+    def _finish_epoch(self) -> SeedEpochs:
         state = self.state
         loss_sums, correct, seen = state.loss_sum.tolist(), state.correct.tolist(), state.seen
         train_seconds, rate = state.train_seconds, state.optimizer.param_groups[0]["lr"]
@@ -218,11 +199,3 @@ class _SeedLoop(_Loop):
                 failures[index] = str(self._diverged())
         if all(failures):
             raise RunError(failures[-1])
-
-
-def summed_losses(config: TrainConfig, logits: Tensor, labels: Tensor) -> Tensor:
-    """Return each seed's `batch_loss` times the B images, shape (K,), of logits (K, C, B) and labels (K, B)."""
-    if config.loss == "cross-entropy":
-        return F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing, reduction="none").sum(1)
-    target = F.one_hot(labels, logits.shape[1]).to(logits.dtype).transpose(1, 2)
-    return (logits.softmax(1) - target).square().sum((1, 2))

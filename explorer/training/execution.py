@@ -13,12 +13,11 @@ from explorer.store.checkpoints import library_versions
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
 from explorer.training.control import Control
-from explorer.training.ensemble import SeedEpochs
 from explorer.training.forking import begin_fork
 from explorer.training.initial import initial_checkpoint
 from explorer.training.interruption import Interruption
 from explorer.training.loop import train
-from explorer.training.records import Cut, Done, Epoch, Record, Step
+from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
 from explorer.training.saved import load_state, save_state
 from explorer.training.state import TrainingState
 from explorer.training.writing import RunWriter

@@ -7,7 +7,7 @@ goes on from a saved state ends bit for bit where the uninterrupted one does.
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from explorer.training.initial import initial_checkpoint
 from explorer.training.optimizers import learning_rate
 from explorer.training.plan import Plan, make_plan
 from explorer.training.randomness import seed_global
-from explorer.training.records import Cut, Done, Epoch, Record, Step
+from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
 from explorer.training.state import TrainingState
 
 FINITE_CHECK_STEPS = 25
@@ -70,10 +70,13 @@ def train(
         state = TrainingState(config, devices.resolve(config.device))
         if checkpoint := initial_checkpoint(config):
             state.start_from(checkpoint)
-    return _Loop(config, plan, state, cut, rates if rates is not None else {}, finish, clock).records()
+    loop = Loop(config, plan, state, cut, rates if rates is not None else {}, finish, clock)
+    return cast(Iterator[Record], loop.records())
 
 
-class _Loop:
+class Loop:
+    """Steps and evaluation of one run; of several seeds at once in `explorer.training.ensemble`."""
+
     def __init__(
         self,
         config: TrainConfig,
@@ -88,7 +91,8 @@ class _Loop:
         self.rates, self.finish = rates, finish
         self.batches = Batches(config, plan, load_split(config.dataset, "train"), state.device)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[Record | SeedEpochs]:
+        """Yield what happens, step by step."""
         config, state = self.config, self.state
         self.mark = self.clock()
         while not (end := self._end()):
@@ -179,7 +183,7 @@ class _Loop:
         self.state.correct += (logits.detach().argmax(1) == labels).sum()
         return batch_loss(self.config, logits, labels)
 
-    def _finish_epoch(self) -> Epoch:
+    def _finish_epoch(self) -> Epoch | SeedEpochs:
         config, state = self.config, self.state
         train_loss = state.loss_sum.item() / state.seen
         train_accuracy = state.correct.item() / state.seen

@@ -74,6 +74,25 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class SeedEpochs:
+    """An epoch of all seeds is done and evaluated.
+
+    Attributes
+    ----------
+    epoch : int
+        Counts from 1.
+    epochs : tuple of Epoch or None
+        What each seed's single run would report, its times aside; None for a seed that has failed.
+    failures : tuple of str
+        For each seed what went wrong; empty where all is well.
+    """
+
+    epoch: int
+    epochs: tuple[Epoch | None, ...]
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Done:
     """The run is over: all epochs, the time budget, no progress for too long, or the user's wish."""
 

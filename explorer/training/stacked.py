@@ -1,10 +1,10 @@
 """Networks of one architecture as one: from the flattening on, K sets of weights in one tensor.
 
-A stacked layer computes all K networks in one operation, on values of shape (K, features, B). With the images last,
-the products of matrices take three quarters of the time that they take with the features last (measured on a CPU:
-both sides of the first product are then whole vectors, and the weights of the last keep their long side).
-What stands before the flattening, the convolutions, passes each network by itself: on the CPU that is quicker than a
-grouped convolution, and it leaves their numbers exactly those of the single network.
+A stacked layer computes all K networks in one operation, on values of shape (K, features, B). With the images last
+the products of matrices take about 15 % less time than with the features last (five networks 784-100-10 and 64 images
+on two cores of an AMD EPYC). What stands before the flattening, the convolutions, passes each network by itself: for
+lenet that takes 0.55 to 0.7 of the time of a grouped convolution there, and its numbers stay exactly those of the
+single network.
 """
 
 import copy
@@ -45,6 +45,9 @@ class StackedLinear(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Map (K, in, B) to (K, out, B)."""
+        if values.stride(0) == 0:  # the same values for all: one product, which uses all threads alike
+            together = torch.addmm(self.bias.flatten(0, 1), self.weight.flatten(0, 1), values[0])
+            return together.view(len(values), -1, together.shape[1])
         return torch.baddbmm(self.bias, self.weight, values)
 
     def single(self, index: int) -> dict[str, Tensor]:

@@ -16,11 +16,11 @@ from explorer.store import batches
 from explorer.store.runs import Run
 from explorer.training.config import TrainConfig
 from explorer.training.control import Control
-from explorer.training.ensemble import SeedEpochs, SeedRecord, train_seeds
+from explorer.training.ensemble import SeedRecord, train_seeds
 from explorer.training.execution import STATE_SECONDS, Clock, Work, progress, reporting, take_place
 from explorer.training.initial import initial_checkpoint
 from explorer.training.interruption import Interruption
-from explorer.training.records import Cut, Done, Step
+from explorer.training.records import Cut, Done, SeedEpochs, Step
 from explorer.training.saved import load_state, save_state
 from explorer.training.stacked_state import EnsembleState
 from explorer.training.writing import RunWriter

@@ -7,7 +7,7 @@ The options of every architecture and the training configuration are shown by th
 import math
 import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import streamlit as st
@@ -15,44 +15,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from explorer.errors import ConfigError
+from explorer.ui.field_names import choice, label
 
-SPELLINGS = {
-    "relu": "ReLU",
-    "leaky-relu": "leaky ReLU",
-    "elu": "ELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "sgd": "SGD",
-    "momentum": "SGD with momentum",
-    "nesterov": "SGD with Nesterov momentum",
-    "rmsprop": "RMSprop",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "nadam": "NAdam",
-    "radam": "RAdam",
-    "adagrad": "Adagrad",
-    "adadelta": "Adadelta",
-    "adamax": "Adamax",
-    "asgd": "ASGD",
-    "rprop": "Rprop",
-    "mse": "mean squared error",
-    "cross-entropy": "cross entropy",
-    "xavier": "Xavier (Glorot)",
-    "he": "He (Kaiming)",
-    "cpu": "CPU",
-    "cuda": "CUDA",
-    "mps": "MPS",
-    "conv1": "1st convolution",
-    "conv2": "2nd convolution",
-    "pool1": "1st pooling",
-    "pool2": "2nd pooling",
-    "dropout2d": "1st dropout (whole maps)",
-    "batch-norm": "batch norm",
-    "batch-norm-dropout": "batch norm, then dropout",
-    "dropout-batch-norm": "dropout, then batch norm",
-}
-"""Choices whose usual spelling is not their name."""
-ABBREVIATIONS = {"ema": "EMA", "conv": "convolution", "sgd": "SGD"}
+__all__ = ["choice", "label", "options_form", "parse_numbers", "preset_state", "put"]
+
+_PRESET = "options:preset"
 
 
 class Bounds(NamedTuple):
@@ -64,7 +31,13 @@ class Bounds(NamedTuple):
 
 
 def options_form(
-    model: type[BaseModel], values: Mapping[str, Any], key: str, *, fields: Sequence[str] | None = None
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+    key: str,
+    *,
+    fields: Sequence[str] | None = None,
+    choices: Mapping[str, Mapping[str, str]] | None = None,
+    **widget: Any,
 ) -> dict[str, Any]:
     """Show a widget for each field and return what the user has set, as plain JSON values.
 
@@ -82,6 +55,10 @@ def options_form(
         Stem of the widgets' keys. Widgets keep what the user has set as long as it stays the same.
     fields : sequence of str, optional
         Show only these, in this order.
+    choices : mapping, optional
+        For a text field, the values to choose from and their titles. A value that is not among them is offered too.
+    **widget
+        Passed on to every widget, such as `on_change` or `persist_state`.
 
     Returns
     -------
@@ -101,8 +78,12 @@ def options_form(
         if kind is None:
             continue
         value = values.get(name, field.get_default(call_default_factory=True))
+        common = {"label": _title(name, field), "help": field.description, "key": f"{key}-{name}"} | widget
         try:
-            chosen[name] = _widget(kind, optional, name, field, value, f"{key}-{name}")
+            if kind is str and choices and name in choices:
+                chosen[name] = _choice(choices[name], value, common)
+            else:
+                chosen[name] = _widget(kind, optional, field, value, common)
         except ConfigError as error:
             problems.append(str(error))
     if problems:
@@ -110,16 +91,34 @@ def options_form(
     return chosen
 
 
-def label(name: str) -> str:
-    """Return the name of a field as people write it: `batch_norm` becomes `Batch norm`."""
-    words = " ".join(ABBREVIATIONS.get(word, word) for word in name.split("_"))
-    return words[:1].upper() + words[1:]
+def preset_state(model: type[BaseModel], values: Mapping[str, Any], key: str) -> None:
+    """Set the widgets of a form, whether they are shown or not, from values that the model has validated.
+
+    To be called in a callback, or before the form is shown.
+
+    Parameters
+    ----------
+    model, key
+        Those of `options_form`.
+    values : mapping
+        The fields' defaults are taken where a name is missing.
+    """
+    for name, field in model.model_fields.items():
+        kind, _ = _kind(field)
+        if kind is not None:
+            value = values.get(name, field.get_default(call_default_factory=True))
+            put(f"{key}-{name}", _shown(kind, field, value))
 
 
-def choice(name: object) -> str:
-    """Return one of a field's choices as people write it: `one-cycle` becomes `One cycle`, `relu` ReLU."""
-    words = SPELLINGS.get(str(name), str(name).replace("-", " ").replace("_", " "))
-    return words[:1].upper() + words[1:] if words.islower() or " " in words else words
+def put(key: str, value: Any) -> None:
+    """Set the widget with this key to a value as it holds it, before it is shown."""
+    st.session_state[key] = value
+    st.session_state.setdefault(_PRESET, set()).add(key)
+
+
+def _title(name: str, field: FieldInfo) -> str:
+    """Return what stands above the widget of a field."""
+    return field.title or label(name)
 
 
 def parse_numbers(text: str, title: str) -> list[int]:
@@ -156,21 +155,56 @@ def _is_int(kind: Any) -> bool:
     return kind is int or getattr(kind, "__origin__", None) is int
 
 
-def _widget(kind: Any, optional: bool, name: str, field: FieldInfo, value: Any, key: str) -> Any:
-    title = field.title or label(name)
-    common: dict[str, Any] = {"label": title, "help": field.description, "key": key}
+def _widget(kind: Any, optional: bool, field: FieldInfo, value: Any, common: dict[str, Any]) -> Any:
+    shown = _shown(kind, field, value)
     if kind is bool:
-        return st.toggle(value=bool(value), **common)
+        return st.toggle(**_initial(common, value=shown))
     if kind is str:
-        return st.text_input(value=str(value or ""), **common) or (None if optional else "")
+        return st.text_input(**_initial(common, value=shown)) or (None if optional else "")
     if kind is tuple:
-        text = ", ".join(str(number) for number in value or ())
-        return parse_numbers(st.text_input(value=text, placeholder="none", **common), title)
+        text = st.text_input(placeholder="none", **_initial(common, value=shown))
+        return parse_numbers(text, common["label"])
     if get_origin(kind) is Literal:
-        choices = [*([None] if optional else []), *get_args(kind)]
-        index = choices.index(value) if value in choices else 0
-        return st.selectbox(options=choices, index=index, format_func=choice, **common)
-    return _number(kind, optional, field, value, common)
+        options = [*([None] if optional else []), *get_args(kind)]
+        return _select(options, choice, shown, common)
+    return _number(kind, optional, field, shown, common)
+
+
+def _choice(titles: Mapping[str, str], value: str, common: dict[str, Any]) -> str:
+    """Show a text field as a choice; what is set already stays possible, so that the user sees what is wrong."""
+    set_before = st.session_state.get(common["key"], value)
+    options = [*titles, *([set_before] if set_before not in titles else [])]
+    return str(_select(options, lambda name: titles.get(name, name), value, common))
+
+
+def _select(options: list[Any], titles: Callable[[Any], str], value: Any, common: dict[str, Any]) -> Any:
+    index = options.index(value) if value in options else 0
+    return st.selectbox(options=options, format_func=titles, **_initial(common, index=index))
+
+
+def _initial(common: dict[str, Any], **first: Any) -> dict[str, Any]:
+    """Return the arguments of a widget, without a first value where `preset_state` has just set one."""
+    preset: set[str] = st.session_state.get(_PRESET, set())
+    if common["key"] not in preset:
+        return common | first
+    preset.discard(common["key"])
+    return common
+
+
+def _shown(kind: Any, field: FieldInfo, value: Any) -> Any:
+    """Return a value of a field as its widget holds it."""
+    if kind is bool:
+        return bool(value)
+    if kind is str:
+        return str(value or "")
+    if kind is tuple:
+        return ", ".join(str(number) for number in value or ())
+    if kind not in (int, float) or value is None:
+        return value
+    bounds = _bounds(field)
+    value = kind(value)
+    value = value if bounds.low is None else max(kind(bounds.low), value)
+    return value if bounds.high is None else min(kind(bounds.high), value)
 
 
 def _number(kind: Any, optional: bool, field: FieldInfo, value: Any, common: dict[str, Any]) -> Any:
@@ -179,20 +213,15 @@ def _number(kind: Any, optional: bool, field: FieldInfo, value: Any, common: dic
     step = kind(_step(kind, field, bounds))
     low = None if bounds.low is None else kind(bounds.low)
     high = None if bounds.high is None else kind(bounds.high)
-    if value is not None:
-        value = kind(value)
-        value = value if low is None else max(low, value)
-        value = value if high is None else min(high, value)
     if kind is float and (bounds.low, bounds.high) == (0, 1) and bounds.closed and not optional:
-        return st.slider(min_value=low, max_value=high, value=value, step=step, **common)
+        return st.slider(min_value=low, max_value=high, step=step, **_initial(common, value=value))
     return st.number_input(
         min_value=low,
         max_value=high,
-        value=value,
         step=step,
         format="%d" if kind is int else "%g",
         placeholder="none" if optional else None,
-        **common,
+        **({"value": None} if optional else {}) | _initial(common, value=value),
     )
 
 

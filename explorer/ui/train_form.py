@@ -1,97 +1,207 @@
 """The form of a new run: the model's options, the training settings, and what they amount to."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 import models
-from explorer.errors import ExplorerError
+from explorer.data import catalog
+from explorer.errors import ConfigError, ExplorerError
 from explorer.store import runs
 from explorer.training import supervisor
 from explorer.training.config import TrainConfig
-from explorer.training.plan import make_plan
-from explorer.ui import formats, run_watch
+from explorer.training.plan import Plan, make_plan
+from explorer.ui import config_link, formats, listing, run_watch, runs_words, state, train_filling, train_menu
+from explorer.ui.field_names import label
 from explorer.ui.options_form import options_form
-from explorer.ui.text import markdown
+from explorer.ui.text import markdown, shorten
+from explorer.ui.train_filling import KEY, START
 
-SCHEDULE_FIELDS = {"step": ("step_epochs", "step_factor"), "one-cycle": ("warmup",)}
-AUGMENTATION_FIELDS = ("flip", "shift", "erase")
-MORE_FIELDS = ("ema", "subset", "seed", "device", "threads", "time_budget")
+FIRST = ("optimizer", "learning_rate", "momentum", "epochs")
+EXPANDERS = {
+    "Batches, schedule and loss": (
+        *("batch_size", "schedule", "step_epochs", "step_factor", "warmup", "weight_decay", "loss", "label_smoothing"),
+    ),
+    "When to stop": ("patience", "time_budget"),
+    "Augmentation": ("flip", "shift", "erase"),
+}
+ELSEWHERE = ("dataset", "model", "options", "initial")
+"""The sidebar's data set, and what stands above."""
+MORE = tuple(
+    name for name in TrainConfig.model_fields if name not in (*ELSEWHERE, *FIRST, *sum(EXPANDERS.values(), ()))
+)
+"""All other fields, new ones included."""
+ONLY_WITH = {
+    "momentum": ("optimizer", ("momentum", "nesterov")),
+    "step_epochs": ("schedule", ("step",)),
+    "step_factor": ("schedule", ("step",)),
+    "warmup": ("schedule", ("one-cycle",)),
+    "label_smoothing": ("loss", ("cross-entropy",)),
+}
+"""Fields that mean something only with certain values of a field shown before them."""
+SHOWN_CHANGES = 200
+"""Characters."""
 
 
-def show(dataset: str) -> None:
-    """Show the form for a data set; its button puts the run into the queue."""
-    defaults = TrainConfig(dataset=dataset).model_dump(mode="json")
+class Checked(NamedTuple):
+    """What the form says: a configuration that can be trained and its plan, or else what is wrong with it."""
 
-    def fields(*names: str) -> dict[str, Any]:
-        return options_form(TrainConfig, defaults, "train", fields=names)
+    config: TrainConfig | None
+    problem: str
+    plan: Plan | None
 
-    values = {"dataset": dataset} | _model() | fields("optimizer", "learning_rate", "epochs")
-    with st.expander("Batches, schedule and loss"):
-        if values["optimizer"] in ("momentum", "nesterov"):
-            values |= fields("momentum")
-        values |= fields("batch_size", "schedule")
-        values |= fields(*SCHEDULE_FIELDS.get(values["schedule"], ()))
-        values |= fields("weight_decay", "loss", *_loss_fields())
-    with st.expander("Augmentation"):
-        values |= fields(*AUGMENTATION_FIELDS)
-    with st.expander("More"):
-        name = st.text_input("Name of the run", max_chars=runs.MAX_NAME, placeholder="made from the model")
-        values |= fields(*MORE_FIELDS)
-    config, outcome = _checked(values)
-    st.button(
+
+def fill(config: Mapping[str, Any]) -> None:
+    """Set the form, and with it the sidebar's data set, from a configuration; nothing is started.
+
+    To be called in a callback. Fields that are missing get their defaults, but a missing data set leaves the
+    sidebar's. From other pages `open_with` is shorter.
+
+    Raises
+    ------
+    ConfigError
+        A field is unknown or out of range; the form stays as it is.
+    """
+    train_filling.ask(TrainConfig.parse(config))
+
+
+def open_with(config: Mapping[str, Any]) -> None:
+    """Open the page Train, in a callback of another page, with its form set as by `fill`."""
+    fill(config)
+    state.go("train", **config_link.parameters(TrainConfig.parse(config)))
+
+
+def show(dataset: str) -> Checked:
+    """Show the form for a data set; its button puts the run into the queue.
+
+    Returns
+    -------
+    Checked
+        What the form says now.
+    """
+    train_filling.hold()
+    train_filling.follow_url()
+    train_filling.apply(dataset)
+    menu = st.popover("Presets, link and file", icon=":material/tune:", width="stretch")
+    train_filling.show_problem()
+    values, problems = _values(dataset)
+    name = st.session_state.get(f"{KEY}-name", "")
+    parsed, checked = _check(values, problems)
+    if st.button(
         "Start training",
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
-        disabled=config is None,
-        on_click=_start,
-        args=(config, name),
-    )
-    if config is None:
-        st.error(markdown(outcome), icon=":material/error:")
-    else:
-        st.caption(outcome)
+        disabled=checked.config is None,
+        key=START,
+    ):
+        _start(checked, name)
+    _say(checked)
+    train_filling.keep(parsed)
+    with menu:
+        train_menu.show(parsed)
+    return checked
 
 
-def _model() -> dict[str, Any]:
-    names = models.names()
-    name = st.selectbox(
-        "Model",
-        names,
-        format_func=lambda name: models.get(name).title,
-        key="train-model",
-        help="\n".join(f"- **{models.get(name).title}**: {models.get(name).summary}" for name in names),
-    )
-    options: dict[str, Any] = {}
-    if models.get(name).options.model_fields:
-        with st.expander("Model options"):
-            options = options_form(models.get(name).options, {}, f"train-{name}")
-    return {"model": name, "options": options}
+def _values(dataset: str) -> tuple[dict[str, Any], list[str]]:
+    """Show the fields; return what they say, and what is wrong with the texts in them."""
+    titles = {name: models.get(name).title for name in models.names()}
+    about = "\n".join(f"- **{title}**: {models.get(name).summary}" for name, title in titles.items())
+    values: dict[str, Any] = {"dataset": dataset}
+    _add(values, "model", choices={"model": titles}, help=about)
+    with st.expander("Model options"):
+        problems = _add_options(values)
+        _add(values, "initial", choices={"initial": _starts(values)})
+    _add(values, *FIRST)
+    for title, names in EXPANDERS.items():
+        with st.expander(title):
+            _add(values, *names)
+    with st.expander("More"):
+        st.text_input(
+            "Name of the run",
+            max_chars=runs.MAX_NAME,
+            placeholder="made from the model",
+            help="For lists and legends; it may be changed later.",
+            key=f"{KEY}-name",
+            persist_state="session",
+        )
+        _add(values, *MORE)
+    return values, problems
 
 
-def _loss_fields() -> tuple[str, ...]:
-    """Label smoothing is a part of cross entropy only."""
-    return ("label_smoothing",) if st.session_state.get("train-loss", "cross-entropy") == "cross-entropy" else ()
+def _add(values: dict[str, Any], *names: str, **how: Any) -> None:
+    """Show fields of the configuration one after another, those left out that mean nothing with the others."""
+    for name in names:
+        other, needed = ONLY_WITH.get(name, ("", ()))
+        if not other or values[other] in needed:
+            values |= options_form(TrainConfig, {}, KEY, fields=(name,), **_KEPT, **how)
 
 
-def _checked(values: dict[str, Any]) -> tuple[TrainConfig | None, str]:
-    """Return the configuration and what it amounts to, or None and what is wrong with it."""
+def _add_options(values: dict[str, Any]) -> list[str]:
+    values["options"] = {}
     try:
+        values["options"] = options_form(models.get(values["model"]).options, {}, f"{KEY}-{values['model']}", **_KEPT)
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+_KEPT: dict[str, Any] = {"on_change": train_filling.changed, "persist_state": "session"}
+"""A widget that is not shown for a while keeps its value."""
+
+
+def _starts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the checkpoints whose weights fit, by reference."""
+    titles = {"": "Random weights"}
+    try:
+        options = models.get(values["model"]).validate(values["options"]).model_dump(mode="json")
+    except ConfigError:
+        return titles
+    classes = len(catalog.get(values["dataset"]).classes)
+    for entry in listing.load().entries:
+        found = entry.checkpoint
+        if (found.model, found.options, len(found.classes)) == (values["model"], options, classes):
+            titles[entry.reference] = shorten(entry.title, 60)
+    return titles
+
+
+def _check(values: Mapping[str, Any], problems: list[str]) -> tuple[TrainConfig | None, Checked]:
+    """Return the configuration, though it may be impossible to train, and what is to be said of it."""
+    config = None
+    try:
+        if problems:
+            raise ConfigError(" ".join(problems))
         config = TrainConfig.parse(values)
-        plan = make_plan(config)
+        return config, Checked(config, "", make_plan(config))
     except ExplorerError as error:
-        return None, str(error)
+        return config, Checked(None, str(error), None)
+
+
+def _say(checked: Checked) -> None:
+    """Show what the settings amount to, or what is wrong with them."""
+    config, problem, plan = checked
+    if config is None or plan is None:
+        st.error(markdown(problem), icon=":material/error:")
+        return
     steps = f"{formats.count(plan.steps)} step{'s' * (plan.steps != 1)}"
     text = f"{formats.count(plan.parameters)} parameters, {steps} an epoch"
     if plan.piece < min(config.batch_size, config.subset):
         text += f", each in pieces of {formats.count(plan.piece)} images"
-    return config, f"{text}."
+    st.caption(f"{text}.")
+    changes = [
+        f"{label(name.removeprefix(runs_words.OPTION))} {runs_words.setting_value(name, value)}"
+        for name, value in runs_words.changed_settings(config.model_dump(mode="json")).items()
+    ]
+    if changes:
+        st.caption(f"Changed: {markdown(shorten(' · '.join(changes), SHOWN_CHANGES))}")
 
 
-def _start(config: TrainConfig, name: str) -> None:
+def _start(checked: Checked, name: str) -> None:
+    if checked.config is None:
+        return
     try:
-        run = runs.create(config.model_dump(mode="json"), name.strip())
+        run = runs.create(checked.config.model_dump(mode="json"), name.strip())
         supervisor.submit(run)
         run_watch.follow(run)
     except ExplorerError as error:

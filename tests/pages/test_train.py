@@ -1,10 +1,18 @@
 import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+import models
+from explorer.paths import ROOT
 from explorer.store import runs
+from explorer.store.catalog import imported_folder
+from explorer.store.checkpoints import FORMAT, Metadata, save_checkpoint
 from explorer.training import queue, supervisor
-from explorer.ui import charts, run_watch
+from explorer.training.config import TrainConfig
+from explorer.ui import charts, run_watch, train_filling
+from models.registry import InputShape
 
 HISTORY = [
     {"kind": "step", "epoch": 1, "step": 1, "steps": 2, "loss": 2.3, "learning_rate": 0.001},
@@ -34,40 +42,58 @@ def texts(app):
 
 
 def started(history=HISTORY, **status):
-    run = runs.create({"model": "mlp", "dataset": "fashion-mnist", "epochs": 4}, "mine")
+    run = runs.create(TrainConfig(epochs=4).model_dump(mode="json"), "mine")
     for line in history:
         run.append_history(line)
     run.write_status(runs.Status(epochs=4, **status))
     return run
 
 
-def test_without_runs_it_says_what_to_do(open_page):
+def start(app):
+    return app.button(key="train-start")
+
+
+def link(app):
+    """The configuration in the URL."""
+    found = app.query_params.get("config", "{}")
+    return json.loads(found[0] if isinstance(found, list) else found)
+
+
+def preset(app, title):
+    return app.selectbox(key="train-preset-Coursework").select(title).run()
+
+
+def test_without_runs_it_says_what_the_settings_amount_to(open_page):
     app = open_page("train")
     assert not app.exception
-    assert any("No run yet" in text for text in texts(app))
     assert any("79,510 parameters, 844 steps an epoch" in text for text in texts(app))
+    assert not any(text.startswith("Changed") for text in texts(app))
+    assert "config" not in app.query_params
 
 
 def test_the_button_starts_what_the_form_says(open_page, queued):
     app = open_page("train")
     app.number_input(key="train-learning_rate").set_value(0.25)
     app.selectbox(key="train-optimizer").select("nesterov").run()
-    app.number_input(key="train-batch_size").set_value(128).run()
-    next(button for button in app.button if button.label == "Start training").click().run()
+    app.text_input(key="train-name").set_value("mine")
+    app.number_input(key="train-batch_size").set_value(128)
+    start(app).click().run()
     assert not app.exception
     (run,) = queued
-    config = json.loads((run.path / "config.json").read_text())["config"]
-    assert (config["optimizer"], config["learning_rate"], config["batch_size"]) == ("nesterov", 0.25, 128)
-    assert config["options"]["hidden"] == [100]
+    assert (run.config["optimizer"], run.config["learning_rate"], run.config["batch_size"]) == ("nesterov", 0.25, 128)
+    assert run.config["options"]["hidden"] == [100]
+    assert run.name == "mine"
     assert app.selectbox(key="run").value == run.id
     assert any("Waiting" in element.proto.text for element in app.get("progress"))
+    app.run()
+    assert queued == [run]
 
 
 def test_a_new_model_brings_its_own_options(open_page, queued):
     app = open_page("train")
     app.selectbox(key="train-model").select("lenet").run()
     app.number_input(key="train-lenet-kernel").set_value(3).run()
-    next(button for button in app.button if button.label == "Start training").click().run()
+    start(app).click().run()
     assert queued[0].config["model"] == "lenet"
     assert queued[0].config["options"]["kernel"] == 3
 
@@ -78,7 +104,255 @@ def test_impossible_settings_are_named_and_cannot_be_started(open_page):
     app.number_input(key="train-lenet-kernel").set_value(28).run()
     assert not app.exception
     assert any("kernel" in error.value for error in app.error)
-    assert next(button for button in app.button if button.label == "Start training").disabled
+    assert start(app).disabled
+
+
+def test_text_that_is_no_list_is_named_and_the_form_stays_whole(open_page):
+    app = open_page("train")
+    app.text_input(key="train-mlp-hidden").set_value("3, x").run()
+    assert any("whole numbers" in error.value for error in app.error)
+    assert start(app).disabled
+    assert app.number_input(key="train-epochs").value == 10
+    preset(app, "Network: one layer of 100")
+    assert not app.error
+    assert app.text_input(key="train-mlp-hidden").value == "100"
+
+
+def test_every_field_of_the_configuration_is_shown_somewhere(open_page):
+    app = open_page("train")
+    app.selectbox(key="train-optimizer").select("momentum").run()
+    shown = set()
+    for schedule in ("step", "one-cycle"):
+        app.selectbox(key="train-schedule").select(schedule).run()
+        for kind in ("number_input", "selectbox", "slider", "text_input", "toggle"):
+            shown |= {widget.key for widget in getattr(app, kind)}
+    keys = {f"train-{name}" for name in TrainConfig.model_fields} - {"train-options"}
+    assert keys - shown == {"train-dataset"}
+    assert app.selectbox(key="dataset").value == "fashion-mnist"
+
+
+def test_what_is_hidden_for_a_while_keeps_its_value(open_page):
+    app = open_page("train")
+    app.selectbox(key="train-optimizer").select("momentum").run()
+    app.number_input(key="train-momentum").set_value(0.5).run()
+    app.text_input(key="train-mlp-hidden").set_value("7").run()
+    app.selectbox(key="train-optimizer").select("adam").run()
+    app.selectbox(key="train-model").select("cnn").run()
+    assert link(app) == {"model": "cnn"}
+    app.selectbox(key="train-model").select("mlp").run()
+    app.selectbox(key="train-optimizer").select("momentum").run()
+    assert app.number_input(key="train-momentum").value == 0.5
+    assert app.text_input(key="train-mlp-hidden").value == "7"
+    app.switch_page(page("home")).run()
+    app.query_params.pop("config", None)
+    app.switch_page(page("train")).run()
+    assert app.number_input(key="train-momentum").value == 0.5
+    assert link(app) == {"options": {"hidden": [7]}, "optimizer": "momentum", "momentum": 0.5}
+
+
+def page(name):
+    return str(ROOT / "pages" / f"{name}.py")
+
+
+LINK = '{"model":"lenet","options":{"kernel":3},"optimizer":"momentum","momentum":0.5,"time_budget":60.0,"flip":true}'
+
+
+def test_a_link_fills_the_form_and_starts_nothing(open_page, queued):
+    app = open_page("train", dataset="mnist", config=LINK)
+    assert not app.exception
+    assert app.selectbox(key="dataset").value == "mnist"
+    assert app.selectbox(key="train-model").value == "lenet"
+    assert app.number_input(key="train-lenet-kernel").value == 3
+    assert app.number_input(key="train-momentum").value == 0.5
+    assert app.number_input(key="train-time_budget").value == 60
+    assert app.toggle(key="train-flip").value is True
+    assert link(app) == json.loads(LINK)
+    assert (queued, runs.list_runs()) == ([], [])
+    assert any(text.startswith("Changed: ") and "Kernel 3" in text for text in texts(app))
+    app.run()
+    assert link(app) == json.loads(LINK)
+    start(app).click().run()
+    assert (queued[0].config["dataset"], queued[0].config["options"]["kernel"]) == ("mnist", 3)
+
+
+@pytest.mark.parametrize("config", ['{"dataset":"mnist","epochs":3}', '{"epochs":3,"dataset":"mnist"}'])
+def test_a_data_set_in_the_configuration_itself_is_chosen_too(open_page, config):
+    app = open_page("train", config=config)
+    assert not app.exception
+    assert app.selectbox(key="dataset").value == "mnist"
+    assert app.number_input(key="train-epochs").value == 3
+    assert link(app) == {"epochs": 3}
+    assert app.query_params["dataset"] in ("mnist", ["mnist"])
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("{", "not valid JSON"),
+        ('{"epochs":0}', "epochs"),
+        ('{"model":"![x](http://evil.example/x.png)"}', "There is no model"),
+        ("[" * 5000, "4,000 characters"),
+        ('{"dataset":"../mnist"}', "no data set"),
+        ('{"options":{"hidden":[0]}}', "hidden"),
+    ],
+)
+def test_nonsense_in_a_link_is_one_message_and_the_form_stays(open_page, config, reason):
+    app = open_page("train", config=config)
+    assert not app.exception
+    (error,) = app.error
+    assert reason.replace(",", "\\,") in error.value or reason in error.value
+    assert "![x]" not in error.value
+    assert app.number_input(key="train-epochs").value == 10
+    assert "config" not in app.query_params
+    assert not start(app).disabled
+    app.number_input(key="train-epochs").set_value(3).run()
+    assert not app.error
+
+
+def test_the_url_follows_the_form_and_the_form_the_url(open_page, monkeypatch):
+    app = open_page("train")
+    app.number_input(key="train-epochs").set_value(3).run()
+    assert link(app) == {"epochs": 3}
+    app.number_input(key="train-learning_rate").set_value(0.5).run()
+    assert link(app) == {"epochs": 3, "learning_rate": 0.5}
+    monkeypatch.setattr(train_filling, "_by_history", lambda: True)
+    app.query_params["config"] = '{"epochs":3}'
+    app.run()
+    assert app.number_input(key="train-learning_rate").value == 0.001
+    assert link(app) == {"epochs": 3}
+    del app.query_params["config"]
+    app.run()
+    assert app.number_input(key="train-epochs").value == 10
+    assert "config" not in app.query_params
+
+
+def test_a_url_that_has_not_caught_up_does_not_undo_a_change(open_page, queued):
+    app = open_page("train")
+    app.number_input(key="train-epochs").set_value(3).run()
+    del app.query_params["config"]
+    app.number_input(key="train-batch_size").set_value(32).run()
+    assert link(app) == {"batch_size": 32, "epochs": 3}
+    app.query_params["config"] = '{"epochs":3}'
+    start(app).click().run()
+    assert queued[0].config["batch_size"] == 32
+
+
+def test_a_late_message_of_a_part_that_renews_itself_changes_nothing(open_page, monkeypatch):
+    app = open_page("train")
+    preset(app, "CNN: batch norm, then dropout")
+    with monkeypatch.context() as polling:
+        polling.setattr(train_filling, "_in_fragment", lambda: True)
+        app.selectbox(key="train-model").select("mlp")
+        app.number_input(key="train-learning_rate").set_value(0.001)
+        app.run()
+    assert app.selectbox(key="train-model").value == "cnn"
+    assert app.number_input(key="train-learning_rate").value == 0.01
+    assert link(app)["model"] == "cnn"
+    assert any("is filled in" in success.value for success in app.success)
+
+
+def test_a_preset_fills_the_whole_form_and_its_data_set(open_page, queued):
+    app = open_page("train", dataset="mnist")
+    app.selectbox(key="train-model").select("lenet").run()
+    app.number_input(key="train-lenet-kernel").set_value(3).run()
+    preset(app, "CNN: batch norm, then dropout")
+    assert not app.exception
+    assert app.selectbox(key="dataset").value == "fashion-mnist"
+    assert app.selectbox(key="train-model").value == "cnn"
+    assert app.selectbox(key="train-cnn-after_first").value == "batch-norm-dropout"
+    assert link(app)["options"] == {"after_first": "batch-norm-dropout"}
+    assert "dataset" not in app.query_params
+    assert any("is filled in" in success.value for success in app.success)
+    assert app.selectbox(key="train-preset-Coursework").value is None
+    app.number_input(key="train-epochs").set_value(1).run()
+    assert not app.success
+    preset(app, "CNN: batch norm, then dropout")
+    assert app.number_input(key="train-epochs").value == 10
+    app.selectbox(key="train-model").select("lenet").run()
+    assert app.number_input(key="train-lenet-kernel").value == 5
+    assert queued == []
+
+
+def test_a_file_fills_the_form_and_a_bad_one_says_why(open_page):
+    app = open_page("train")
+    document = {"name": "<b>", "config": {"dataset": "mnist", "epochs": 7, "options": {"hidden": []}}}
+    upload(app, "mine.json", json.dumps(document).encode())
+    assert not app.exception
+    assert app.selectbox(key="dataset").value == "mnist"
+    assert app.number_input(key="train-epochs").value == 7
+    assert app.text_input(key="train-mlp-hidden").value == ""
+    assert any("mine" in success.value for success in app.success)
+    upload(app, "bad.json", b'{"epochs": "many"}')
+    assert any("epochs" in error.value for error in app.error)
+    assert app.number_input(key="train-epochs").value == 7
+
+
+def upload(app, name, data):
+    app.file_uploader[0].set_value((name, data, "application/json")).run()
+
+
+def test_the_link_to_copy_opens_the_same_form(open_page):
+    app = open_page("train", dataset="mnist", config=LINK)
+    query = parse_qs(urlsplit(app.code[0].value).query)
+    again = open_page("train", **{name: values[0] for name, values in query.items()})
+    assert link(again) == json.loads(LINK)
+    assert again.selectbox(key="dataset").value == "mnist"
+
+
+@pytest.fixture
+def weights(home):
+    """Imported checkpoints: softmax regression for ten classes, the same for three, and a hidden layer."""
+    folder = imported_folder()
+    folder.mkdir(parents=True)
+    for name, hidden, classes in (("flat", [], 10), ("three", [], 3), ("deep", [5], 10)):
+        options = models.get("mlp").validate({"hidden": hidden}).model_dump(mode="json")
+        names = tuple(str(number) for number in range(classes))
+        described = Metadata(format=FORMAT, model="mlp", options=options, classes=names, mean=0.3, std=0.3)
+        network = models.build("mlp", options, InputShape(classes=classes))
+        save_checkpoint(folder / f"{name}.safetensors", network, described)
+
+
+def test_a_run_can_start_from_weights_that_fit(open_page, weights, queued):
+    app = open_page("train")
+    assert app.selectbox(key="train-initial").options == ["Random weights"]
+    app.text_input(key="train-mlp-hidden").set_value("").run()
+    initial = app.selectbox(key="train-initial")
+    assert initial.options == ["Random weights", "flat"]
+    initial.select("flat").run()
+    assert link(app) == {"options": {"hidden": []}, "initial": "flat"}
+    start(app).click().run()
+    assert queued[0].config["initial"] == "flat"
+    app.text_input(key="train-mlp-hidden").set_value("5").run()
+    assert any("same model and options" in error.value for error in app.error)
+    initial = app.selectbox(key="train-initial")
+    assert (initial.value, initial.options) == ("flat", ["Random weights", "deep", "flat"])
+    assert start(app).disabled
+
+
+def _elsewhere(config):
+    import streamlit as st
+
+    from explorer.ui import state, train_form
+
+    here = state.Selection(st.session_state.get("chosen", "mnist"), None, None, "test")
+    state.publish(here, here)
+    if "there" in st.session_state:
+        train_form.show(here.dataset)
+    else:
+        st.button("Use", key="use", on_click=train_form.fill, args=(config,))
+
+
+def test_other_pages_fill_the_form():
+    app = AppTest.from_function(
+        _elsewhere, args=({"dataset": "mnist", "model": "cnn", "epochs": 4},), default_timeout=60
+    )
+    app.run()
+    app.button(key="use").click().run()
+    app.session_state["there"] = True
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="train-model").value == "cnn"
+    assert app.number_input(key="train-epochs").value == 4
 
 
 def test_a_stopped_run_shows_its_curves_and_resumes(open_page, queued):
@@ -107,7 +381,7 @@ def test_a_waiting_run_can_be_stopped(open_page):
     queue.folder().mkdir(parents=True, exist_ok=True)
     queue.add(run)
     app = open_page("train")
-    next(button for button in app.button if button.label == "Stop").click().run()
+    app.button(key="watch-pause").click().run()
     assert run.status.state == "stopped"
     assert queue.pending() == []
 

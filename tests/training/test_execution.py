@@ -336,7 +336,7 @@ def test_out_of_memory_in_a_step_keeps_the_checkpoint(start, monkeypatch):
 def test_a_cut_is_noted_before_it_takes_effect_and_replayed(start, monkeypatch):
     whole, run = start(time_budget=1000), start(time_budget=1000)
     with monkeypatch.context() as patch:
-        patch.setattr("explorer.training.loop._Loop._out_of_time", lambda loop: loop.state.epoch + loop.state.step >= 3)
+        patch.setattr("explorer.training.loop.Loop._out_of_time", lambda loop: loop.state.epoch + loop.state.step >= 3)
         execute(whole)
         noted = []
 

@@ -164,6 +164,6 @@ def test_no_room_leaves_nothing_behind(trained, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("explorer.training.forking.link_or_copy", full)
-    with pytest.raises(RunError, match="No space left on device.*Free some disk space"):
+    with pytest.raises(RunError, match=r"No space left on device.*Free some disk space"):
         fork(run, 2, {})
     assert [one.id for one in runs.list_runs()] == [run.id]

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -48,7 +50,7 @@ def test_a_long_run_is_thinned_evenly_and_stays_within_the_budget(fill, epochs):
     others = [epoch for epoch in run.kept_epochs() if epoch not in (1, 7, epochs)]
     assert sum(run.weights(epoch).stat().st_size for epoch in others) <= 0.55 * MEGABYTE
     grid = [epoch for epoch in run.kept_epochs() if epoch not in (7, epochs)]
-    gaps = {later - earlier for earlier, later in zip(grid, grid[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(grid)}
     assert len(others) >= 2
     stride = min(gaps)
     assert all(gap in (stride, 2 * stride) for gap in gaps), "only where best or last stand is one missing"
@@ -65,7 +67,7 @@ def test_the_curve_is_thinned_and_ends_with_the_last_epoch():
     values = curve(lines)
     assert len(values) <= 60
     assert values[-1] == 0.499
-    assert {round(later - earlier, 9) for earlier, later in zip(values, values[1:], strict=False)} == {0.009}
+    assert {round(later - earlier, 9) for earlier, later in pairwise(values)} == {0.009}
     assert curve(lines[:60]) == tuple(line["validation_accuracy"] for line in lines[:60])
     assert curve([]) == ()
 

@@ -178,9 +178,9 @@ def test_pieces_add_up_to_the_whole_batch(configure, training, monkeypatch, valu
 
 def _in_double(one):
     """Steps alone, with images in double precision."""
-    from explorer.training.loop import _Loop
+    from explorer.training.loop import Loop
 
-    body = _Loop(one.config, make_plan(one.config), one.state, None, {}, lambda: False, lambda: 0.0)
+    body = Loop(one.config, make_plan(one.config), one.state, None, {}, lambda: False, lambda: 0.0)
     for epoch in range(1, one.config.epochs + 1):
         for images, labels in body.batches.epoch(epoch):
             yield Step(epoch, 1, 1, len(labels), body._step(images.double(), labels), 0.0)

@@ -42,7 +42,7 @@ def reseed(index):
 def test_evaluates_like_each_single_network(singles):
     stacked = stack(singles).eval()
     images = torch.randn(5, SEEDS, 1, 28, 28, dtype=torch.float64)
-    own, shared = stacked(images), stacked(images[:, 0])
+    own, shared = stacked.compute(images).permute(2, 0, 1), stacked(images[:, 0])
     assert own.shape == shared.shape == (5, SEEDS, 10)
     for index, network in enumerate(singles):
         network.eval()
@@ -54,7 +54,7 @@ def test_masks_gradients_and_statistics_are_those_of_each_single_network(singles
     stacked = stack(singles).train()
     images = torch.randn(6, SEEDS, 1, 28, 28, dtype=torch.float64)
     truth = torch.arange(6)
-    logits = stacked(images, reseed)
+    logits = stacked.compute(images, reseed).permute(2, 0, 1)
     sum(F.cross_entropy(logits[:, index], truth) for index in range(SEEDS)).backward()
     gradients = stack(singles)
     for parameter, source in zip(gradients.parameters(), stacked.parameters(), strict=True):
@@ -83,12 +83,12 @@ def test_masks_on_maps_have_the_single_networks_bits(batch, channels):
     networks = [network() for _ in range(2)]
     stacked = stack(networks).train()
     seen = []
-    stacked.tail[0].register_forward_hook(lambda _layer, _rows, output: seen.append(output.detach()))
+    stacked.tail[0].register_forward_hook(lambda _layer, _values, output: seen.append(output.detach()))
     images = torch.randn(2, batch, 1, 28, 28)
-    stacked(images.transpose(0, 1), reseed)
+    stacked.compute(images.transpose(0, 1), reseed)
     for index, single in enumerate(networks):
         reseed(index)
-        assert torch.equal(seen[0][index], single[:5](images[index]))
+        assert torch.equal(seen[0][index].t(), single[:5](images[index]))
 
 
 def test_without_reseeding_the_networks_draw_different_masks():
@@ -122,6 +122,7 @@ def test_weights_of_another_architecture_are_refused():
         (nn.Linear(784, 10), "not a plain sequence"),
         (nn.Sequential(nn.Conv2d(1, 10, 28)), "flatten"),
         (nn.Sequential(nn.Flatten(), nn.Linear(784, 4), nn.Softmax(1)), "Softmax"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 4, bias=False)), "without a bias"),
         (nn.Sequential(nn.Flatten(), nn.AlphaDropout(), nn.Linear(784, 4)), "AlphaDropout"),
     ],
 )

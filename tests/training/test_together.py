@@ -10,10 +10,9 @@ from explorer.store import batches, runs
 from explorer.store.checkpoints import load_checkpoint
 from explorer.studies import seeds
 from explorer.training import control, together, writing
-from explorer.training.ensemble import SeedEpochs
-from explorer.training.execution import execute
-from explorer.training.records import Cut, Step
 from explorer.training.compute import compute
+from explorer.training.execution import execute
+from explorer.training.records import Cut, SeedEpochs, Step
 
 pytestmark = pytest.mark.usefixtures("quick")
 SMALL = {"options": {"hidden": [12], "dropout": 0.2}, "epochs": 3, "batch_size": 16, "subset": 80}

@@ -26,14 +26,18 @@ class Everything(BaseModel):
     anything: dict[str, Any] = Field(default_factory=dict, description="Not shown.")
 
 
-def _page(values=None, fields=None):
+def _page(values=None, fields=None, preset=None, **how):
     import streamlit as st
 
     from explorer.errors import ConfigError
-    from explorer.ui.options_form import options_form
+    from explorer.ui.options_form import options_form, preset_state
 
+    model = st.session_state["model"]
+    if preset is not None:
+        st.button("Fill", key="fill", on_click=preset_state, args=(model, preset, "k"))
+    fields = st.session_state.get("more", fields)
     try:
-        st.session_state["result"] = options_form(st.session_state["model"], values or {}, "k", fields=fields)
+        st.session_state["result"] = options_form(model, values or {}, "k", fields=fields, **how)
     except ConfigError as error:
         st.session_state["result"] = str(error)
 
@@ -101,6 +105,87 @@ def test_only_some_fields_in_their_order():
     assert list(app.session_state["result"]) == ["kind", "share"]
 
 
+CHANGED = {
+    "layers": (64, 7),
+    "share": 0.75,
+    "decay": 0.25,
+    "learning_rate": 0.125,
+    "count": 3,
+    "stride": 4,
+    "limit": 60.5,
+    "kind": "one-cycle",
+    "batch_norm": True,
+    "pace": -2.0,
+}
+
+
+def test_preset_values_are_shown_whatever_was_set_before_and_can_be_changed_again(caplog):
+    app = _show(Everything, preset=CHANGED)
+    assert app.session_state["result"]["count"] == 1024
+    app.text_input[0].set_value("5")
+    app.toggle[0].set_value(True)
+    app.button(key="fill").click().run()
+    shown = app.session_state["result"]
+    assert Everything.model_validate(shown) == Everything(**CHANGED)
+    assert (app.text_input[0].value, app.slider[0].value, app.selectbox[0].value) == ("64, 7", 0.75, "one-cycle")
+    app.run()
+    assert app.session_state["result"] == shown
+    app.number_input[2].set_value(5).run()
+    assert app.session_state["result"] == shown | {"count": 5}
+    assert "created with a default value" not in caplog.text
+
+
+def test_presetting_nothing_sets_the_defaults():
+    app = _show(Everything, preset={})
+    app.number_input[2].set_value(5)
+    app.number_input[4].set_value(1.5)
+    app.button(key="fill").click().run()
+    assert Everything.model_validate(app.session_state["result"]) == Everything()
+
+
+def test_preset_values_wait_for_widgets_that_are_not_shown():
+    app = _show(Everything, fields=["share"], preset=CHANGED)
+    app.button(key="fill").click().run()
+    assert list(app.session_state["result"]) == ["share"]
+    app.session_state["more"] = ["kind", "limit", "layers"]
+    app.run()
+    result = app.session_state["result"]
+    assert (result["kind"], result["limit"], result["layers"]) == ("one-cycle", 60.5, [64, 7])
+
+
+def test_hidden_widgets_keep_their_values_where_asked():
+    app = _show(Everything, persist_state="session")
+    app.number_input[2].set_value(5).run()
+    app.session_state["more"] = ["share"]
+    app.run()
+    assert not app.number_input
+    app.session_state["more"] = None
+    app.run()
+    assert app.session_state["result"]["count"] == 5
+
+
+class Named(BaseModel):
+    """A text with known values."""
+
+    start: str = Field("", description="What to start from.")
+
+
+def test_a_text_with_choices_is_a_choice():
+    app = _show(Named, choices={"start": {"": "Nothing", "a": "The first"}}, preset={"start": "gone"})
+    assert app.selectbox[0].options == ["Nothing", "The first"]
+    app.selectbox[0].set_value("a").run()
+    assert app.session_state["result"] == {"start": "a"}
+    app.button(key="fill").click().run()
+    assert app.session_state["result"] == {"start": "gone"}
+    assert app.selectbox[0].options == ["Nothing", "The first", "gone"]
+
+
+def test_further_arguments_reach_every_widget():
+    app = _show(Everything, disabled=True)
+    assert all(widget.disabled for widget in (*app.slider, *app.number_input, *app.text_input, *app.toggle))
+    assert app.selectbox[0].disabled
+
+
 def test_text_that_is_no_list_of_numbers_is_one_message():
     app = _show(Everything)
     app.text_input[0].set_value("3, x").run()
@@ -124,6 +209,7 @@ def test_other_text(text):
 
 def test_labels_for_people():
     assert [label(name) for name in ("batch_norm", "ema", "extra_conv")] == ["Batch norm", "EMA", "Extra convolution"]
+    assert label("time_budget") == "Time budget (seconds)"
     assert [choice(name) for name in ("relu", "silu", "nothing", "cross-entropy", "auto", "leaky-relu")] == [
         *("ReLU", "SiLU", "Nothing", "Cross entropy", "Auto", "Leaky ReLU")
     ]

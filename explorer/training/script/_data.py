@@ -62,9 +62,9 @@ def _shuffled(name: str, counts: str) -> list[str]:
 
 def _own_division(recipe: Recipe, held_out: Sequence[int], trained: Sequence[int]) -> list[str]:
     rest, counts = ("-count:", trained) if trained else ("count:", held_out)
+    positions = f"((labels == label).nonzero()[:, 0] for label in range({len(held_out)}))"
     return [
-        f"classes = ((labels == label).nonzero().flatten() for label in range({len(held_out)}))",
-        "classes = [places[torch.randperm(len(places))] for places in classes]",
+        f"classes = [c[torch.randperm(len(c))] for c in {positions}]",
         *_part("validation", ":count", held_out),
         *_part("train", rest, counts, known=counts == held_out),
     ]

@@ -1,0 +1,61 @@
+"""The names of fields and of their choices as people write them."""
+
+SPELLINGS = {
+    "relu": "ReLU",
+    "leaky-relu": "leaky ReLU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "sgd": "SGD",
+    "momentum": "SGD with momentum",
+    "nesterov": "SGD with Nesterov momentum",
+    "rmsprop": "RMSprop",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "adagrad": "Adagrad",
+    "adadelta": "Adadelta",
+    "adamax": "Adamax",
+    "asgd": "ASGD",
+    "rprop": "Rprop",
+    "mse": "mean squared error",
+    "cross-entropy": "cross entropy",
+    "xavier": "Xavier (Glorot)",
+    "he": "He (Kaiming)",
+    "cpu": "CPU",
+    "cuda": "CUDA",
+    "mps": "MPS",
+    "conv1": "1st convolution",
+    "conv2": "2nd convolution",
+    "pool1": "1st pooling",
+    "pool2": "2nd pooling",
+    "dropout2d": "1st dropout (whole maps)",
+    "batch-norm": "batch norm",
+    "batch-norm-dropout": "batch norm, then dropout",
+    "dropout-batch-norm": "dropout, then batch norm",
+}
+"""Choices whose usual spelling is not their name."""
+ABBREVIATIONS = {"ema": "EMA", "conv": "convolution", "sgd": "SGD"}
+TITLES = {
+    "initial": "Initial weights",
+    "subset": "Training images",
+    "patience": "Patience (epochs)",
+    "time_budget": "Time budget (seconds)",
+    "snapshots": "Snapshots (MB)",
+}
+"""Fields whose title is more than their name."""
+
+
+def label(name: str) -> str:
+    """Return the name of a field as people write it: `batch_norm` becomes `Batch norm`."""
+    if name in TITLES:
+        return TITLES[name]
+    words = " ".join(ABBREVIATIONS.get(word, word) for word in name.split("_"))
+    return words[:1].upper() + words[1:]
+
+
+def choice(name: object) -> str:
+    """Return one of a field's choices as people write it: `one-cycle` becomes `One cycle`, `relu` ReLU."""
+    words = SPELLINGS.get(str(name), str(name).replace("-", " ").replace("_", " "))
+    return words[:1].upper() + words[1:] if words.islower() or " " in words else words
