@@ -191,4 +191,5 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"The configuration {path.name!r} is not valid JSON.") from None
     if not isinstance(document, dict):
         raise ConfigError(f"The configuration {path.name!r} must be a JSON object of fields and values.")
-    return document
+    inner = document.get("config", document)  # a run's own config.json, or an exported one, holds it under this name
+    return inner if isinstance(inner, dict) else document

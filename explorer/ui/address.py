@@ -75,7 +75,10 @@ def keep(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     wanted = {key: str(value) for key, value in values.items() if value not in (None, defaults.get(key))}
     for key in values:
         if key not in wanted and key in st.query_params:
-            del st.query_params[key]
+            if st.query_params[key] == str(values[key]):
+                wanted[key] = str(values[key])  # a link may name a default; taking it out would spoil the way back
+            else:
+                del st.query_params[key]
     if any(st.query_params.get(key) != value for key, value in wanted.items()):
         st.query_params.update(wanted)
     others = {key: value for key, value in written().items() if key not in values}

@@ -1,6 +1,7 @@
 """The sidebar that all pages share: data set, checkpoint, epoch and split."""
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer.data import catalog
 from explorer.data.splits import SPLITS
@@ -42,7 +43,7 @@ def _dataset(found: Listing) -> str:
         names,
         format_func=lambda name: catalog.get(name).title,
         key="dataset",
-        on_change=address.touched,
+        on_change=_touched,
         args=("dataset",),
     )
     _say_unknown(unknown, "data set")
@@ -60,7 +61,7 @@ def _checkpoint(entries: tuple[Entry, ...]) -> Entry | None:
         list(titles),
         format_func=lambda reference: shorten(titles.get(str(reference), str(reference)), 60),
         key="checkpoint",
-        on_change=address.touched,
+        on_change=_touched,
         args=("checkpoint",),
     )
     _say_unknown(unknown, "checkpoint")
@@ -93,7 +94,7 @@ def _epoch(entry: Entry, needs_weights: bool) -> int | None:
         key="epoch",
         help=f"Moves every page to the state after this epoch. Epoch {best} was the best on the validation images. "
         f"{KEPT} marks epochs whose weights are kept; of the others there are predictions, which Evaluate shows.",
-        on_change=address.touched,
+        on_change=_touched,
         args=("epoch",),
     )
     return int(st.session_state["epoch"])
@@ -109,11 +110,18 @@ def _split() -> str:
         required=True,
         width="stretch",
         help="Which images are judged: those it learnt from, those that chose its best epoch, or unseen ones (test).",
-        on_change=address.touched,
+        on_change=_touched,
         args=("split",),
     )
     _say_unknown(unknown, "split")
     return str(st.session_state["split"])
+
+
+def _touched(key: str) -> None:
+    """Note a change by the user. A fragment that polls may send an old value along; that is not one."""
+    context = get_script_run_ctx()
+    if context is None or not context.fragment_ids_this_run:
+        address.touched(key)
 
 
 def _say_unknown(asked: str | None, kind: str) -> None:

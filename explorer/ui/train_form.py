@@ -11,6 +11,7 @@ from explorer.errors import ConfigError, ExplorerError
 from explorer.store import runs
 from explorer.training import supervisor
 from explorer.training.config import TrainConfig
+from explorer.training.initial import fits
 from explorer.training.plan import Plan, make_plan
 from explorer.ui import config_link, formats, listing, run_watch, runs_words, state, train_filling, train_menu
 from explorer.ui.field_names import label
@@ -160,8 +161,7 @@ def _starts(values: Mapping[str, Any]) -> dict[str, str]:
         return titles
     classes = len(catalog.get(values["dataset"]).classes)
     for entry in listing.load().entries:
-        found = entry.checkpoint
-        if (found.model, found.options, len(found.classes)) == (values["model"], options, classes):
+        if fits(entry.checkpoint, values["model"], options, classes):
             titles[entry.reference] = shorten(entry.title, 60)
     return titles
 
