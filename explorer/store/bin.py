@@ -122,7 +122,7 @@ def _free_name(target: Path, run_id: str) -> str:
 
 def _is_remnant(path: Path) -> bool:
     """Whether a folder holds nothing but a lock file, made by a process that looked at the run as it was moved."""
-    return path.is_dir() and all(entry.name == LOCK for entry in os.scandir(path))
+    return path.is_dir() and all(entry.name == LOCK for entry in path.iterdir())
 
 
 def _delete(path: Path) -> None:

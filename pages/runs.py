@@ -1,0 +1,104 @@
+"""Runs: every training run, to be found, compared, described, forked, exported and thrown away."""
+
+import streamlit as st
+
+from explorer.store import summaries
+from explorer.ui import (
+    address,
+    messages,
+    runs_actions,
+    runs_bin,
+    runs_compare,
+    runs_detail,
+    runs_edit,
+    runs_files,
+    runs_filters,
+    runs_fork,
+    runs_table,
+    state,
+)
+
+RUNS, BIN = "Runs", "Bin"
+DETAILS, CURVES, FORK, EXPORT, SETTINGS = "Details", "Curves", "Fork", "Export", "Settings"
+SIZES, BOARD = "Size and accuracy", "TensorBoard"
+
+head = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+head.title("Runs", width="content")
+runs_actions.show_notice()
+found = summaries.listing()
+
+
+def choice(key: str, label: str, options: list[str]) -> str:
+    """Show a row of buttons of which one is down; it stands in the URL."""
+    address.adopt(key, options, options[0])
+    chosen = st.segmented_control(
+        label,
+        options,
+        required=True,
+        key=key,
+        label_visibility="collapsed",
+        on_change=address.touched,
+        args=(key,),
+    )
+    address.keep({key: chosen}, {key: options[0]})
+    return str(chosen)
+
+
+def show_runs() -> None:
+    """Show the table, and below it the runs that are chosen."""
+    filters = runs_filters.show(found)
+    chosen = runs_table.choose(found, filters)
+    shown = [run for run in found if filters.matches(run)]
+    if not chosen:
+        runs_compare.size_and_accuracy(shown, chosen)
+        return
+    with st.container(horizontal=True, gap="small"):
+        if len(chosen) == 1:
+            show_buttons(chosen[0])
+        runs_actions.for_all(chosen)
+    with messages.shown():
+        sections = [DETAILS, CURVES, FORK, EXPORT] if len(chosen) == 1 else [CURVES, SETTINGS]
+        match choice("runs-show", "What to show", [*sections, SIZES, BOARD]):
+            case "Details":
+                runs_detail.details(chosen[0])
+            case "Curves":
+                runs_compare.curves(chosen)
+            case "Fork":
+                runs_fork.fork(chosen[0])
+            case "Export":
+                runs_files.export(chosen[0])
+            case "Settings":
+                runs_compare.differences(chosen)
+            case "TensorBoard":
+                from explorer.ui import tensorboard
+
+                tensorboard.show([run.run for run in chosen])
+            case _:
+                runs_compare.size_and_accuracy(shown, chosen)
+
+
+def show_buttons(run: summaries.Summary) -> None:
+    """Show what can be done with one run."""
+    runs_detail.links(run)
+    if not run.problem:
+        runs_edit.edit(run, {tag for other in found for tag in other.tags})
+
+
+with head:
+    view = choice("runs-view", "Which runs", [RUNS, BIN])
+    runs_files.import_run()
+if view == BIN:
+    runs_bin.show()
+elif found:
+    show_runs()
+else:
+    with st.container(border=True, horizontal_alignment="left"):
+        st.markdown("**No run yet.** A run is one training of one model; all of them are listed here to be compared.")
+        st.button(
+            "Train a model",
+            icon=":material/model_training:",
+            type="primary",
+            key="empty-train",
+            on_click=state.go,
+            args=("train",),
+        )

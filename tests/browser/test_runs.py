@@ -1,0 +1,173 @@
+"""The page Runs in a real browser: ticking, sorting, what users write, and both sizes and themes."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.paths import ROOT
+from explorer.store import runs
+from explorer.store.runs import Run, Status
+from explorer.training.config import TrainConfig
+
+pytestmark = pytest.mark.browser
+
+APP = ROOT / "explorer" / "app.py"
+READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
+NASTY = "<img src=x onerror=alert(1)> *b* ![l](http://evil.example/x.png)"
+ROW, HEAD = 33, 34
+
+
+def made(name: str, accuracy: float, seed: int) -> Run:
+    """Make a finished run of three epochs."""
+    run = runs.create(TrainConfig(epochs=3, seed=seed).model_dump(mode="json"), name)
+    curve = (accuracy - 0.1, accuracy - 0.05, accuracy)
+    for epoch, value in enumerate(curve, start=1):
+        figures = {"train_loss": 0.5, "train_accuracy": value, "validation_loss": 0.6, "validation_accuracy": value}
+        run.append_history({"kind": "epoch", "epoch": epoch} | figures)
+    best = {"best_epoch": 3, "best_accuracy": accuracy, "curve": curve}
+    run.write_status(Status(state="finished", epoch=3, epochs=3, seconds=75.0, **best))
+    return run
+
+
+@pytest.fixture(scope="module")
+def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The application with a home of three runs, best first by name, newest first by id."""
+    folder = tmp_path_factory.mktemp("runs-home")
+    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_HOME", str(folder))
+        found = []
+        for number, (name, accuracy) in enumerate((("middle", 0.8), ("worst", 0.7), ("best", 0.9))):
+            run = made(name, accuracy, number)
+            renamed = run.path.with_name(f"20260101-00000{number}-abcdef")
+            run.path.rename(renamed)
+            found.append(Run(renamed.name, renamed))
+    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
+    server.runs = {run.name: run for run in found}
+    server.folder = folder
+    yield server
+    server.stop()
+
+
+def ready(page: Any) -> None:
+    """Wait until the page has its title and nothing on it is still being computed."""
+    page.get_by_role("heading", name="Runs", exact=True).wait_for(timeout=90_000)
+    page.get_by_test_id("stDataFrame").first.wait_for(timeout=90_000)
+    page.wait_for_function(READY, timeout=90_000)
+    page.wait_for_timeout(500)
+
+
+def click(page: Any, row: int, x: float = 16) -> None:
+    """Click a line of the table at its tick (or elsewhere); line -1 is the header."""
+    y = HEAD / 2 if row < 0 else HEAD + ROW * (row + 0.5)
+    page.get_by_test_id("stDataFrame").first.click(position={"x": x, "y": y})
+    page.wait_for_timeout(700)
+
+
+def chosen(page: Any) -> list[str]:
+    """Return the ids in the address."""
+    found = re.search(r"chosen=([^&]*)", page.url)
+    return re.split(r"%2C|,", found[1]) if found else []
+
+
+def await_chosen(page: Any, ids: list[str]) -> None:
+    """Wait until these runs are chosen."""
+    for _ in range(50):
+        if chosen(page) == ids:
+            return
+        page.wait_for_timeout(100)
+    assert chosen(page) == ids
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_shows_without_errors_and_without_sideways_scrolling(started, visit, width, scheme):
+    ids = ",".join(run.id for run in started.runs.values())
+    for parameters in ("", f"?chosen={ids}", f"?chosen={started.runs['best'].id}", "?runs-view=Bin"):
+        page = visit(f"{started.url}/runs{parameters}", viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page.get_by_role("heading", name="Runs", exact=True).wait_for(timeout=90_000)
+        page.wait_for_function(READY, timeout=90_000)
+        assert page.get_by_test_id("stException").count() == 0
+        assert page.get_by_test_id("stAlertContentError").count() == 0
+        wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
+        assert wide <= room
+    assert [error for error in visit.errors if "404" not in error] == []
+
+
+def test_a_tick_chooses_the_run_of_its_line_also_in_a_sorted_table(started, visit):
+    page = visit(f"{started.url}/runs")
+    ready(page)
+    click(page, 1)
+    await_chosen(page, [started.runs["worst"].id])
+    page.get_by_role("button", name="Choose none").click()
+    await_chosen(page, [])
+    click(page, -1, x=365)  # by validation accuracy, the lowest first
+    click(page, 2)
+    await_chosen(page, [started.runs["best"].id])
+    click(page, 0)
+    await_chosen(page, [started.runs["best"].id, started.runs["worst"].id])
+    page.get_by_text("20.0 points more").wait_for()
+
+
+def test_filters_that_let_nothing_pass_can_be_taken_off(started, visit):
+    page = visit(f"{started.url}/runs")
+    ready(page)
+    page.get_by_label("Find", exact=True).fill("no such run")
+    page.keyboard.press("Enter")
+    page.get_by_text("No run passes the filters").wait_for()
+    page.get_by_role("button", name="Show all runs").click()
+    page.get_by_text("3 runs. Tick").wait_for()
+    page.wait_for_function("() => !location.search.includes('runs-find')")
+
+
+def test_a_new_run_moves_the_lines_but_not_the_choice(started, visit):
+    page = visit(f"{started.url}/runs?chosen={started.runs['middle'].id}")
+    ready(page)
+    page.get_by_text("after 3 epochs").wait_for()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_HOME", str(started.folder))
+        new = made("new", 0.6, 9)
+        new.write_status(new.status.model_copy(update={"state": "queued"}))
+        try:
+            page.reload()
+            ready(page)
+            assert chosen(page) == [started.runs["middle"].id]
+            page.wait_for_timeout(5000)  # the table is renewed meanwhile
+            assert chosen(page) == [started.runs["middle"].id]
+            click(page, 1)
+            await_chosen(page, [started.runs["middle"].id, started.runs["best"].id])
+            click(page, 1)
+            await_chosen(page, [started.runs["middle"].id])
+        finally:
+            new.path.rename(started.folder / "gone")
+    page.get_by_text("3 runs, 1 chosen.").wait_for()
+
+
+def test_what_a_user_writes_is_text_everywhere(started, visit):
+    run = started.runs["middle"]
+    page = visit(f"{started.url}/runs?chosen={run.id}")
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    foreign: list[str] = []
+    page.on("request", lambda request: "evil" in request.url and foreign.append(request.url))
+    ready(page)
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Name", exact=True).fill(NASTY)
+    page.get_by_label("Note", exact=True).fill("=1+1\n" + NASTY)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("is saved").wait_for()
+    assert json.loads((run.path / "config.json").read_text())["name"] == NASTY
+    page.keyboard.press("Escape")
+    ids = ",".join(one.id for one in started.runs.values())
+    for section in ("Details", "Curves", "Settings", "Size and accuracy"):
+        for parameter in (run.id, ids):
+            page.goto(f"{started.url}/runs?chosen={parameter}&runs-show={section.replace(' ', '%20')}")
+            ready(page)
+            assert page.get_by_test_id("stException").count() == 0
+            assert page.locator("[data-testid=stMain] img[src=x], [data-testid=stMain] img[src*=evil]").count() == 0
+    assert dialogs == []
+    assert foreign == []

@@ -1,0 +1,194 @@
+import json
+
+import pytest
+
+from explorer.store import runs, summaries
+from explorer.store.runs import Status
+from explorer.training.config import TrainConfig
+from explorer.ui import runs_compare, runs_table, runs_words
+from explorer.ui.charts import comparison
+from explorer.ui.charts.comparison import Curve, Point
+from explorer.ui.export import csv_text
+from explorer.ui.runs_filters import Filters
+
+
+def made(name="mine", note="", tags=(), status=None, **config):
+    run = runs.create(TrainConfig(**config).model_dump(mode="json"), name)
+    run.describe(note=note, tags=list(tags))
+    run.write_status(Status.model_validate(status or {"state": "finished", "epochs": 10}))
+    return summaries.summarise(run)
+
+
+def epoch(number, accuracy, loss=0.5):
+    figures = {"train_loss": loss, "train_accuracy": accuracy + 0.01, "validation_loss": loss + 0.1}
+    return {"kind": "epoch", "epoch": number, "validation_accuracy": accuracy, "test_accuracy": 0.4321} | figures
+
+
+@pytest.mark.parametrize(
+    ("filters", "passes"),
+    [
+        (Filters(), True),
+        (Filters(find="FIRST note"), True),
+        (Filters(find="first absent"), False),
+        (Filters(find="sweep"), True),
+        (Filters(state="finished"), True),
+        (Filters(state="failed"), False),
+        (Filters(dataset="mnist"), False),
+        (Filters(model="mlp", tag="sweep", dataset="fashion-mnist"), True),
+        (Filters(tag="swee"), False),
+    ],
+)
+def test_filters(filters, passes):
+    run = made("My first run", note="a note", tags=["sweep"])
+    assert filters.matches(run) is passes
+    assert Filters(find=run.id[-6:]).matches(run)
+
+
+def test_text_of_a_user_stays_on_its_line_and_in_its_direction():
+    assert runs_words.plain("a\u202eb\u2066c\nd\u2028e\x00f\u200f") == "abc d e f"
+    assert runs_words.plain("שלום, 👩\u200d💻") == "שלום, 👩\u200d💻"
+    run = made("\u202e" * 5 + "x", note="**one**\n<b>two</b>")
+    assert runs_words.title(run) == "x"
+    assert runs_words.note(run) == r"\*\*one\*\*  " + "\n" + r"\<b\>two\</b\>"
+    nameless = made("\u202e")
+    assert runs_words.title(nameless) == nameless.id
+
+
+def test_settings_that_are_not_the_usual_ones():
+    run = made(model="lenet", options={"kernel": 3}, learning_rate=0.25, flip=True)
+    assert runs_words.changed_settings(run.config) == {"learning_rate": 0.25, "flip": True, "model.kernel": 3}
+    assert runs_words.changed_settings(made(model="lenet").config) == {}
+    assert runs_words.setting_label("model.kernel") == "Model: kernel"
+    foreign = {"dataset": "gone", "model": "x", "epochs": 3, "options": {"a": 1}}
+    assert runs_words.changed_settings(foreign) == {"epochs": 3, "model.a": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("flip", True, "yes"),
+        ("patience", None, "none"),
+        ("batch_size", 54000, "54,000"),
+        ("learning_rate", 0.001, "0.001"),
+        ("model.hidden", [100, 50], "100, 50"),
+        ("model.hidden", [], "none"),
+        ("optimizer", "adamw", "AdamW"),
+        ("dataset", "fashion-mnist", "Fashion-MNIST"),
+        ("model", "mlp", "mlp"),
+    ],
+)
+def test_a_setting_in_words(name, value, text):
+    assert runs_words.setting_value(name, value) == text
+
+
+def test_only_settings_that_differ():
+    found = [made("a", seed=1), made("b", seed=2, options={"hidden": [50]}), made("c", seed=1)]
+    assert runs_compare.differing_settings(found) == {"seed": ["1", "2", "1"], "model.hidden": ["100", "50", "100"]}
+    assert runs_compare.differing_settings([found[0], found[0]]) == {}
+    lenet = runs_compare.differing_settings([found[0], made("d", model="lenet", seed=1)])
+    assert lenet["model"] == ["mlp", "lenet"]
+    assert lenet["model.hidden"] == ["100", "–"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rounded"), [(0.4, 0), (7.6, 8), (99.4, 99), (104, 100), (754, 780), (3725, 3720), (40_000, 39_600)]
+)
+def test_times_keep_two_digits(seconds, rounded):
+    (row,) = runs_table.rows([made(status={"state": "finished", "seconds": seconds})])
+    assert row["Time"].total_seconds() == rounded
+
+
+def test_rows_of_a_thousand_runs_are_made_once(monkeypatch):
+    run = made()
+    before = runs_table.rows([run])
+    monkeypatch.setattr(runs_words, "parameters", None)
+    assert runs_table.rows([summaries.summarise(run.run)]) == before
+
+
+def test_the_table_as_a_file_is_safe_for_a_spreadsheet():
+    run = made("=1+1", note="@x\nsecond", tags=["a", "b"], seed=1)
+    lines = csv_text(*runs_table.as_table([run]))
+    assert "\n" + f'{run.id},\'=1+1,finished,,,0,10,fashion-mnist,mlp,79510,0.0,"a, b","\'@x\nsecond"\n' in lines
+    assert len(lines.splitlines()[0].split(",")) == 13
+
+
+def test_parameters_of_models_that_cannot_be_built_are_not_known():
+    run = made()
+    assert runs_words.parameters(run) == 784 * 100 + 100 + 100 * 10 + 10
+    for change in ({"model": "gone"}, {"dataset": "gone"}, {"options": {"hidden": [10**9]}}, {"options": [1]}):
+        document = json.loads((run.run.path / "config.json").read_text())
+        document["config"] |= change
+        other = runs.create(TrainConfig().model_dump(mode="json"))
+        (other.path / "config.json").write_text(json.dumps(document))
+        assert runs_words.parameters(summaries.summarise(other)) is None
+
+
+def curves():
+    first = Curve("1 · =1+1", [epoch(1, 0.5, 2.0), epoch(2, 0.7, 1.0)])
+    return [first, Curve("2 · <b>", [epoch(1, 0.6), epoch(2, 0.65)])]
+
+
+@pytest.mark.parametrize("quantity", ["accuracy", "loss"])
+def test_curves_hold_the_numbers_of_the_history(quantity):
+    spec = comparison.overlaid_curves(curves(), quantity, 5)
+    rows = spec["datasets"]["epochs"]
+    assert len(rows) == 2 * 2 * 2
+    assert {"run": "1 · =1+1", "images": "validation", "epoch": 2, "accuracy": 0.7, "loss": 1.1} in rows
+    assert {"run": "1 · =1+1", "images": "training", "epoch": 2, "accuracy": 0.71, "loss": 1.0} in rows
+    assert "0.4321" not in json.dumps(spec)
+    lines = spec["layer"][0]["encoding"]
+    assert lines["x"]["scale"]["domain"] == [0, 5]
+    assert lines["y"]["field"] == quantity
+    assert len(set(lines["color"]["scale"]["range"])) == 2
+    assert lines["strokeDash"]["scale"] == {"domain": ["training", "validation"], "range": [[4, 3], [1, 0]]}
+    shapes = spec["layer"][1]["encoding"]["shape"]["scale"]["range"]
+    assert len(set(shapes)) == 2
+
+
+def test_while_a_run_goes_on_only_the_data_of_the_chart_change():
+    before, after = curves(), curves()
+    after[0] = Curve(after[0].label, [*after[0].epochs, epoch(3, 0.9)])
+    one, two = (comparison.overlaid_curves(found, "loss", 5) for found in (before, after))
+    assert one.pop("datasets") != two.pop("datasets")
+    assert one == two
+
+
+def test_up_to_eight_runs_have_colours_and_signs_of_their_own():
+    many = [Curve(str(number), [epoch(1, 0.5)]) for number in range(comparison.MAX_RUNS)]
+    points = comparison.overlaid_curves(many, "accuracy", 1)["layer"][1]["encoding"]
+    assert len(set(points["color"]["scale"]["range"])) == comparison.MAX_RUNS
+    assert len(set(points["shape"]["scale"]["range"])) == comparison.MAX_RUNS
+
+
+def test_the_curves_as_a_table_are_safe_for_a_spreadsheet():
+    header, rows = comparison.curves_table([Curve("=1+1", [epoch(1, 0.5)])])
+    assert header == ["run", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
+    assert csv_text(header, rows).splitlines()[1] == "'=1+1,1,0.5,0.51,0.6,0.5"
+
+
+def test_size_and_accuracy():
+    points = [Point("a", "one", "MNIST", "mlp", 100, 0.5), Point("b", "two", "MNIST", "mlp", 10_000, 0.9)]
+    spec = comparison.size_and_accuracy(points, {"b": "1 · two"})
+    assert [row["name"] for row in spec["datasets"]["others"]] == ["one"]
+    assert [(row["label"], row["parameters"], row["accuracy"]) for row in spec["datasets"]["chosen"]] == [
+        ("1 · two", 10_000, 0.9)
+    ]
+    x = spec["layer"][0]["encoding"]["x"]["scale"]
+    assert x["type"] == "log"
+    assert x["domain"][0] < 100
+    assert x["domain"][1] > 10_000
+    header, rows = comparison.size_table(points)
+    assert rows[1] == ["b", "two", "MNIST", "mlp", 10_000, 0.9]
+    assert len(header) == len(rows[0])
+
+
+def test_charts_are_valid_vega_lite():
+    import altair
+
+    points = [Point("a", "one", "MNIST", "mlp", 100, 0.5)]
+    for spec in (
+        comparison.overlaid_curves(curves(), "accuracy", 2),
+        comparison.size_and_accuracy(points, {}),
+        comparison.size_and_accuracy(points, {"a": "1 · one"}),
+    ):
+        altair.Chart.from_dict(spec, validate=True)
