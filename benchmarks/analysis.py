@@ -3,6 +3,8 @@
 For the test images: predictions, confusion matrix, every ROC curve and AUC against the bare forward pass; input
 gradients against the bare forward and backward pass. The bare passes take normalised float32 images that are already
 in memory, the same network and the same batch size, and leave the results of the batches where they are.
+
+Then everything that the page Evaluate shows of these images beyond the forward passes, part by part and in all.
 """
 
 from collections.abc import Callable
@@ -14,12 +16,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import models
+from benchmarks.evaluation import parts
 from benchmarks.measure import interleaved, print_comparison, print_machine
 from explorer.analysis import gradients, predictions
 from explorer.analysis._frozen import frozen_copy
+from explorer.analysis.confusion import ConfusionMatrix
 from explorer.analysis.gradients import input_gradients
 from explorer.analysis.predictions import Predictions, predict, to_pixels
-from explorer.analysis.summary import evaluation_document
+from explorer.analysis.roc import RocCurves
 from explorer.data import catalog
 from explorer.data.splits import Split, load_split
 from explorer.store.catalog import resolve
@@ -36,8 +40,9 @@ def main(
 ) -> None:
     """Measure and print."""
     print_machine()
+    subjects = {}
     for name in FRESH if model is None else (model,):
-        classifier, split = _subject(name, fresh=model is None, images=images)
+        classifier, split = subjects[name] = _subject(name, fresh=model is None, images=images)
         bare = _bare_passes(classifier, split)
         forward = {"bare forward pass": bare[0], "predictions, matrix, ROC, AUC": _results(classifier, split)}
         title = f"{name}: results of {images:,} images, batches of {predictions.BATCH_SIZE}"
@@ -45,6 +50,9 @@ def main(
         both = {"bare forward and backward": bare[1], "input gradients": _gradients(classifier, split)}
         title = f"{name}: gradients of {images:,} images, batches of {gradients.BATCH_SIZE}"
         print_comparison(title, interleaved(both, repeats), "bare forward and backward")
+    for name, (classifier, split) in subjects.items():
+        title = f"{name}: what the page shows of {images:,} images beyond the forward passes"
+        print_comparison(title, interleaved(parts(classifier, split), repeats), "all of it")
 
 
 def _subject(name: str, fresh: bool, images: int) -> tuple[Classifier, Split]:
@@ -85,7 +93,8 @@ def _results(classifier: Classifier, split: Split) -> Callable[[], object]:
     def results() -> object:
         logits = predict(classifier, split.images)
         computed = Predictions(logits, split.labels, split.indices, classes, "", split.dataset, split.name)
-        return evaluation_document(computed, "benchmark")
+        figures = computed.accuracy, computed.misclassification_rate, computed.log_loss
+        return figures, ConfusionMatrix.from_predictions(computed), RocCurves.from_predictions(computed).auc_document()
 
     return results
 

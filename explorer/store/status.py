@@ -32,6 +32,7 @@ class Status(BaseModel):
     reason: str = ""
     images_per_second: float | None = None
     seconds: float = 0.0
+    parameters: int | None = None
     device: str = ""
     message: str = ""
 

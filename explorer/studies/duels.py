@@ -3,8 +3,9 @@
 import json
 import re
 import secrets
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,12 +16,13 @@ import models
 from explorer.errors import ConfigError, ExplorerError, RunError
 from explorer.files import write_json
 from explorer.paths import home
-from explorer.store import batches, runs
+from explorer.store import runs
 from explorer.store.runs import Run
 from explorer.studies import seeds
 from explorer.studies.differences import Difference, paired_difference
 from explorer.training import supervisor
 from explorer.training.config import TrainConfig
+from explorer.training.ensemble import can_stack
 from explorer.training.plan import input_shape, make_plan
 from explorer.training.randomness import seed_global
 
@@ -114,16 +116,23 @@ def rival(config: TrainConfig, field: str, other: Any) -> TrainConfig:
 
 def starting_point(one: TrainConfig, two: TrainConfig) -> StartingPoint:
     """Compare the initial weights and the batches of two configurations with one seed."""
-    weights = [_initial_weights(config) for config in (one, two)]
-    same = len(weights[0]) == len(weights[1]) and all(map(torch.equal, *weights))
+    same = bool(one.initial) and one.initial == two.initial
+    if not same:
+        weights = [_initial_weights(config) for config in (one, two)]
+        same = len(weights[0]) == len(weights[1]) and all(map(torch.equal, *weights))
     order = (one.batch_size, one.subset) == (two.batch_size, two.subset)
     return StartingPoint(same, order and make_plan(one).bounds == make_plan(two).bounds)
 
 
+_drawing = threading.Lock()
+"""The weights are drawn from PyTorch's one global generator."""
+
+
 def _initial_weights(config: TrainConfig) -> list[torch.Tensor]:
     """Return them in order; names count the layers, and one without weights, such as dropout, would shift them."""
-    seed_global(torch.device("cpu"), config.seed, "weights")
-    return list(models.build(config.model, config.options, input_shape(config)).state_dict().values())
+    with _drawing:
+        seed_global(torch.device("cpu"), config.seed, "weights")
+        return list(models.build(config.model, config.options, input_shape(config)).state_dict().values())
 
 
 def start(config: TrainConfig, field: str, other: Any, count: int = 1) -> Duel:
@@ -139,26 +148,38 @@ def start(config: TrainConfig, field: str, other: Any, count: int = 1) -> Duel:
     RunError
         The runs cannot be saved or queued.
     """
-    changed = rival(config, field, other)
+    sides = (config, rival(config, field, other))
     duel_id = f"duel-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-    made = {}
-    for side, one in zip(SIDES, (config, changed), strict=True):
-        name = f"{field.removeprefix(OPTION)} {text(value(one, field))}"
-        made[side] = seeds.create(one, count, name, {"id": duel_id, "side": side})
-    lanes = [[made[side][0] for side in SIDES]] if batches.ids(made["a"][0]) and batches.ids(made["b"][0]) else []
-    for pair in lanes or [list(pair) for pair in zip(made["a"], made["b"], strict=True)]:
-        for run in pair:
-            for member in batches.members(run):
-                member.set_group(member.description["group"] | {"rivals": [one.id for one in pair]})
-        supervisor.submit(pair[0])
-    found = Duel(
-        duel_id,
-        field,
-        (value(config, field), value(changed, field)),
-        {side: tuple(run.id for run in made[side]) for side in SIDES},
-    )
-    write_json(folder() / f"{duel_id}.json", {"field": field, "values": found.values, "runs": found.runs})
+    together = 1 < count <= seeds.MAX_SEEDS and all(can_stack(one, count) is None for one in sides)
+    made: dict[Side, list[Run]] = {}
+    try:
+        for side, one in zip(SIDES, sides, strict=True):
+            name = f"{field.removeprefix(OPTION)} {text(value(one, field))}"
+            made[side] = seeds.create(one, count, name, {"id": duel_id, "side": side}, together=together)
+        first = _note_rivals(made, together)
+        ids = {side: tuple(run.id for run in made[side]) for side in SIDES}
+        found = Duel(duel_id, field, (value(sides[0], field), value(sides[1], field)), ids)
+        write_json(folder() / f"{duel_id}.json", {"field": field, "values": found.values, "runs": found.runs})
+    except (ExplorerError, OSError) as error:
+        seeds.remove(run for side in made.values() for run in side)
+        raise error if isinstance(error, ExplorerError) else RunError(f"The duel cannot be saved: {error}.") from None
+    for run in first:
+        supervisor.submit(run)
     return found
+
+
+def _note_rivals(made: Mapping[Side, Sequence[Run]], together: bool) -> list[Run]:
+    """Note in each run which runs are computed in turns with it, and return the first of each such group.
+
+    Those are the first seeds of both sides, which stand for all seeds where these are computed together, else the
+    two sides of one seed.
+    """
+    pairs = list(zip(made["a"], made["b"], strict=True))
+    for pair in pairs:
+        for run in pair:
+            rivals = [one.id for one in (pairs[0] if together else pair)]
+            run.set_group(run.description["group"] | {"rivals": rivals})
+    return [pair[0] for pair in (pairs[:1] if together else pairs)]
 
 
 def folder() -> Path:
@@ -180,6 +201,8 @@ def get(duel_id: str) -> Duel:
         document = json.loads((folder() / f"{duel_id}.json").read_bytes())
         one, two = document["values"]
         sides: dict[Side, tuple[str, ...]] = {side: tuple(map(str, document["runs"][side])) for side in SIDES}
+        if len(sides["a"]) != len(sides["b"]):
+            raise ValueError("each run has a rival")
         return Duel(duel_id, str(document["field"]), (one, two), sides)
     except FileNotFoundError:
         raise RunError(f"There is no duel {duel_id!r}.") from None
@@ -202,10 +225,18 @@ def list_duels() -> list[Duel]:
 
 def difference(duel: Duel) -> Difference | None:
     """Compare the best validation accuracy of both sides over the seeds that both have finished."""
-    finished = [pair for pair in duel.pairs() if all(run.status.state == "finished" for run in pair)]
-    accuracies = [[run.status.best_accuracy for run in pair] for pair in finished]
-    known = [pair for pair in accuracies if None not in pair]
-    return paired_difference([pair[0] or 0.0 for pair in known], [pair[1] or 0.0 for pair in known]) if known else None
+    known = [pair for pair in map(_accuracies, duel.pairs()) if pair]
+    return paired_difference([pair[0] for pair in known], [pair[1] for pair in known]) if known else None
+
+
+def _accuracies(pair: tuple[Run, Run]) -> tuple[float, float] | None:
+    """Return the best validation accuracy of two runs that are finished, None where one is not, or is damaged."""
+    try:
+        found = [run.status for run in pair]
+    except RunError:
+        return None
+    one, two = (status.best_accuracy if status.state == "finished" else None for status in found)
+    return None if one is None or two is None else (one, two)
 
 
 def text(setting: Any) -> str:

@@ -1,9 +1,10 @@
 """The same configuration with several seeds: a run each, computed at once where that is possible."""
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from explorer.errors import ConfigError
+from explorer.errors import ConfigError, RunError
 from explorer.store import batches, runs
 from explorer.store.runs import Run
 from explorer.training import supervisor
@@ -13,11 +14,13 @@ from explorer.training.ensemble import can_stack
 MAX_SEEDS = 20
 
 
-def create(config: TrainConfig, count: int, name: str = "", group: Mapping[str, Any] | None = None) -> list[Run]:
+def create(
+    config: TrainConfig, count: int, name: str = "", group: Mapping[str, Any] | None = None, *, together: bool = True
+) -> list[Run]:
     """Make a run for each of `count` seeds, from the configuration's own on; they are not queued.
 
     Where the configuration allows it, they are computed together as one batched computation, else one after the
-    other (`explorer.training.ensemble.can_stack` says why).
+    other (`explorer.training.ensemble.can_stack` says why). When something goes wrong, none is left behind.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ def create(config: TrainConfig, count: int, name: str = "", group: Mapping[str, 
         For display, the seed is added to it.
     group : mapping, optional
         The comparison that the runs are a part of.
+    together : bool
+        False has each computed alone even where they could be computed together.
 
     Raises
     ------
@@ -39,16 +44,27 @@ def create(config: TrainConfig, count: int, name: str = "", group: Mapping[str, 
     if not 1 <= count <= MAX_SEEDS:
         raise ConfigError(f"The number of seeds must be 1 to {MAX_SEEDS}, not {count}.")
     seeds = [config.seed + number for number in range(count)]
+    configs = [TrainConfig.parse(config.model_dump(mode="json") | {"seed": seed}) for seed in seeds]
+    batched = together and count > 1 and can_stack(config, count) is None
     title = name or f"{config.model} on {config.dataset}"
-    found = []
-    for seed in seeds:
-        values = TrainConfig.parse(config.model_dump(mode="json") | {"seed": seed}).model_dump(mode="json")
-        origin = dict(group or {}) | {"seed": seed, "seeds": seeds}
-        label = f"{title[: runs.MAX_NAME - 16]}, seed {seed}" if count > 1 else title
-        found.append(runs.create(values, label, group=origin))
-    if count > 1 and can_stack(config, count) is None:
-        batches.join(found)
+    found: list[Run] = []
+    try:
+        for seed, one in zip(seeds, configs, strict=True):
+            origin = dict(group or {}) | {"seed": seed, "seeds": seeds}
+            label = f"{title[: runs.MAX_NAME - 16]}, seed {seed}" if count > 1 else title
+            found.append(runs.create(one.model_dump(mode="json"), label, group=origin))
+        if batched:
+            batches.join(found)
+    except (RunError, OSError) as error:
+        remove(found)
+        raise error if isinstance(error, RunError) else RunError(f"The runs cannot be saved: {error}.") from None
     return found
+
+
+def remove(found: Iterable[Run]) -> None:
+    """Delete runs that were made a moment ago and are not queued."""
+    for run in found:
+        shutil.rmtree(run.path, ignore_errors=True)
 
 
 def submit(found: Sequence[Run]) -> None:

@@ -84,8 +84,8 @@ def export_run(run: Run, target: Path | None = None, *, predictions: bool | None
     ------
     RunError
         The run is being computed, has no complete epoch, is damaged, or the file cannot be written.
-    ConfigError
-        Its configuration is damaged.
+    ConfigError, CheckpointError
+        Its configuration or a checkpoint is damaged.
     """
     try:
         files = _files(run, predictions)

@@ -49,7 +49,8 @@ class RunWriter:
         self.run.truncate_history(state.epoch, state.step)
         self.epochs = self.run.epochs()
         self.update(epoch=state.epoch, epochs=config.epochs, step=state.step, seconds=state.seconds)
-        self.update(device=device, **self._best())
+        parameters = sum(one.numel() for one in state.network.parameters())
+        self.update(device=device, parameters=parameters, **self._best())
         self.run.write_status(self.status)
         self.trackers = trackers_for(self.run, config, state)
 

@@ -1,13 +1,15 @@
 """The checkpoints that a user can choose: shipped ones, imported ones and the best of each run."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
-from explorer.errors import ExplorerError, RunError
-from explorer.store import catalog, runs
+from explorer.errors import ExplorerError
+from explorer.store import catalog, runs, summaries
 from explorer.store.checkpoints import Checkpoint, load_checkpoint
 
 Kind = Literal["shipped", "imported", "run"]
@@ -16,7 +18,7 @@ KINDS: dict[Kind, str] = {"shipped": "Shipped", "imported": "Imported", "run": "
 
 @dataclass(frozen=True)
 class Entry:
-    """One checkpoint to choose.
+    """One checkpoint to choose. Of a run's nothing is read before `checkpoint` is asked for.
 
     Attributes
     ----------
@@ -24,6 +26,11 @@ class Entry:
         Name or run id, as in the URL and on the command line.
     title : str
         For people; may hold a user's own words, so it is escaped wherever it is shown.
+    dataset : str or None
+        Name of the set it was trained on, where it is known.
+    model : str
+    options : dict
+        Of the architecture, all of them; only to be read.
     best_epoch : int or None
         The epoch of a run that `checkpoint` is from.
     """
@@ -31,13 +38,16 @@ class Entry:
     reference: str
     kind: Kind
     title: str
-    checkpoint: Checkpoint
+    path: Path
+    dataset: str | None
+    model: str
+    options: dict[str, Any] = field(hash=False)
     best_epoch: int | None = None
 
     @property
-    def dataset(self) -> str | None:
-        """Name of the set it was trained on, where it is known."""
-        return self.checkpoint.dataset
+    def checkpoint(self) -> Checkpoint:
+        """What the file says of itself, or `CheckpointError` where it cannot be used."""
+        return describe(self.path)
 
     @property
     def weights(self) -> tuple[int, ...]:
@@ -54,7 +64,7 @@ class Entry:
     @property
     def bytes(self) -> int:
         """Size of the file."""
-        return self.checkpoint.path.stat().st_size
+        return self.path.stat().st_size
 
 
 @dataclass(frozen=True)
@@ -81,17 +91,21 @@ def load() -> Listing:
     files += [("imported", path) for path in catalog.imported()]
     for kind, path in files:
         try:
-            entries.append(Entry(path.stem, kind, path.stem, describe(path)))
-        except ExplorerError as error:
-            problems.append(str(error))
-    for run in runs.list_runs():
-        try:
-            entry = _of_run(run)
+            found = describe(path)
         except ExplorerError as error:
             problems.append(str(error))
         else:
-            entries += [entry] if entry else []
+            entries.append(Entry(path.stem, kind, path.stem, path, found.dataset, found.model, found.options))
+    for run in summaries.listing():
+        entry, problem = _of_run(run)
+        if entry and not os.path.isfile(entry.path):  # noqa: PTH113 (quicker, and there may be a thousand)
+            entry, problem = None, MISSING.format(run.id)
+        entries += [entry] if entry else []
+        problems += [problem] if problem else []
     return Listing(tuple(entries), tuple(problems))
+
+
+MISSING = "The weights of the best epoch of run {} are missing. Delete the run or train it again."
 
 
 def describe(path: Path) -> Checkpoint:
@@ -114,13 +128,12 @@ def _described(path: str, modified: int, size: int) -> Checkpoint:
     return load_checkpoint(path)
 
 
-def _of_run(run: runs.Run) -> Entry | None:
-    """Describe a run by its best epoch; None while no epoch is complete."""
+@lru_cache(maxsize=summaries.KEPT)
+def _of_run(run: summaries.Summary) -> tuple[Entry | None, str]:
+    """Return a run's best epoch, None while no epoch is complete, and what is damaged."""
     best = run.status.best_epoch
-    if best is None:
-        return None
-    path = run.weights(best)
-    if not path.is_file():
-        raise RunError(f"The weights of the best epoch of run {run.id} are missing. Delete the run or train it again.")
+    if run.problem or best is None:
+        return None, run.problem
     title = f"{run.name} · {run.id[-6:]}"
-    return Entry(run.id, "run", title, describe(path), best)
+    options = run.config.get("options") or {}
+    return Entry(run.id, "run", title, run.run.weights(best), run.dataset or None, run.model, options, best), ""

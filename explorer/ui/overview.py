@@ -1,38 +1,57 @@
 """The tables of the page Home."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
 from explorer.data import catalog
 from explorer.data.catalog import DatasetSpec
+from explorer.errors import ExplorerError
+from explorer.ui import formats
 from explorer.ui.listing import KINDS, Entry
 from explorer.ui.text import markdown, shorten
 
+NEWEST_RUNS = 10
+
 
 def checkpoints(entries: Sequence[Entry]) -> None:
-    """Show the checkpoints with their accuracy and size."""
-    rows = [
-        {
-            "Name": shorten(entry.title, 60),
-            "From": KINDS[entry.kind],
-            "Data set": _dataset_title(entry.dataset),
-            "Model": entry.checkpoint.model,
-            "Validation": _percent(entry, "validation_accuracy"),
-            "Test": _percent(entry, "test_accuracy"),
-            "Parameters": entry.checkpoint.parameters,
-            "Size": entry.bytes / 1e6,
-        }
-        for entry in entries
-    ]
+    """Show the checkpoints with their accuracy and size, of own runs only the newest."""
+    runs = [entry for entry in entries if entry.kind == "run"]
+    shown = [entry for entry in entries if entry.kind != "run"] + runs[:NEWEST_RUNS]
+    rows, problems = [], []
+    for entry in shown:
+        try:
+            rows.append(_row(entry))
+        except ExplorerError as error:
+            problems.append(str(error))
     number = st.column_config.NumberColumn
     columns = {
         "Validation": number(format="%.1f%%", help="Accuracy on the 6,000 validation images."),
-        "Test": number(format="%.1f%%", help="Accuracy on the 10,000 test images."),
+        "Test": number(format="%.1f%%", help="Accuracy on the 10,000 test images; of an own run on Evaluate only."),
         "Parameters": number(format="localized", help="Number of weights and biases."),
         "Size": number(format="%.2f MB", help="Size of the file."),
     }
     st.dataframe(rows, hide_index=True, column_config=columns, width="stretch", height="content")
+    if len(runs) > NEWEST_RUNS:
+        st.caption(f"The newest {NEWEST_RUNS} of {formats.count(len(runs))} own runs. The page Runs lists them all.")
+    for problem in problems:
+        st.warning(markdown(problem), icon=":material/warning:")
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """Return a line of the table. The test accuracy of an own run is left out, so that nobody chooses by it."""
+    found = entry.checkpoint
+    return {
+        "Name": shorten(entry.title, 60),
+        "From": KINDS[entry.kind],
+        "Data set": _dataset_title(entry.dataset),
+        "Model": entry.model,
+        "Validation": _percent(entry, "validation_accuracy"),
+        "Test": None if entry.kind == "run" else _percent(entry, "test_accuracy"),
+        "Parameters": found.parameters,
+        "Size": entry.bytes / 1e6,
+    }
 
 
 def datasets(specs: Sequence[DatasetSpec]) -> None:

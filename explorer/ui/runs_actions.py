@@ -13,8 +13,8 @@ from explorer.store import runs
 from explorer.store.runs import Run
 from explorer.store.summaries import Summary
 from explorer.training import queue
-from explorer.ui import runs_filters, runs_words
-from explorer.ui.text import markdown, shorten
+from explorer.ui import runs_filters
+from explorer.ui.text import markdown, plain, shorten
 
 _NOTICE = "runs:notice"
 
@@ -88,7 +88,7 @@ def use_settings(config: Mapping[str, Any]) -> None:
 def name_of(run: Run) -> str:
     """Return the name of a run, whatever state its files are in; not escaped."""
     try:
-        return shorten(runs_words.plain(run.name), 60) or run.id
+        return shorten(plain(run.name), 60) or run.id
     except RunError:
         return run.id
 

@@ -10,7 +10,7 @@ from explorer.store.summaries import Summary
 from explorer.ui import formats, runs_words
 from explorer.ui.charts import comparison
 from explorer.ui.charts.comparison import MAX_RUNS, Curve, Point, Quantity
-from explorer.ui.text import markdown
+from explorer.ui.text import markdown, plain
 from explorer.ui.widgets import figure
 
 POLL_SECONDS = 2.0
@@ -134,7 +134,7 @@ def _point(run: Summary) -> Point | None:
     if accuracy is None or not size:
         return None
     name, dataset = runs_words.title(run, 60), runs_words.dataset(run.dataset)
-    return Point(run.id, name, dataset, runs_words.plain(run.model), size, accuracy)
+    return Point(run.id, name, dataset, plain(run.model), size, accuracy)
 
 
 def _read_sizes(points: Sequence[Point]) -> str:

@@ -8,7 +8,7 @@ from explorer.errors import ExplorerError
 from explorer.store import runs
 from explorer.store.summaries import Summary, made_at
 from explorer.ui import formats, runs_actions, runs_words, state, watch_words
-from explorer.ui.text import markdown
+from explorer.ui.text import markdown, plain
 
 PAGES: tuple[tuple[state.PageName, str, str], ...] = (
     ("evaluate", "Evaluate", ":material/grid_on:"),
@@ -58,7 +58,7 @@ def details(run: Summary) -> None:
     with left:
         st.markdown(f"**{markdown(runs_words.title(run, 120))}**  \n:small[{markdown(run.id)}]")
         if run.tags:
-            st.markdown(" ".join(f":gray-badge[{markdown(runs_words.plain(tag))}]" for tag in run.tags))
+            st.markdown(" ".join(f":gray-badge[{markdown(plain(tag))}]" for tag in run.tags))
         if run.note:
             st.markdown(runs_words.note(run))
         st.markdown(watch_words.describe(run.status, run.config))
@@ -79,7 +79,7 @@ def details(run: Summary) -> None:
 def _facts(run: Summary) -> list[str]:
     """Say in sentences of Markdown when, how long and on what a run was trained."""
     status = run.status
-    found = [f"Model {markdown(runs_words.plain(run.model))} on {markdown(runs_words.dataset(run.dataset))}."]
+    found = [f"Model {markdown(plain(run.model))} on {markdown(runs_words.dataset(run.dataset))}."]
     if (count := runs_words.parameters(run)) is not None:
         found[0] = f"{found[0][:-1]}, {formats.count(count)} parameters."
     found.append(f"Started on {runs_words.moment(run.started)}.")
@@ -93,11 +93,11 @@ def _facts(run: Summary) -> list[str]:
     where = status.device or str(start.get("device", ""))
     if where:
         used = f", {threads} thread{'s' * (threads != 1)}" if isinstance(threads, int) else ""
-        found.append(f"Computed on {markdown(runs_words.plain(where))}{used}.")
+        found.append(f"Computed on {markdown(plain(where))}{used}.")
     versions = start.get("versions")
     if isinstance(versions, dict) and versions:
         words = ", ".join(f"{name} {version}" for name, version in versions.items())
-        found.append(f"With {markdown(runs_words.plain(words)[:200])}.")
+        found.append(f"With {markdown(plain(words)[:200])}.")
     return [*found, *_origin(run)]
 
 
@@ -109,7 +109,7 @@ def _origin(run: Summary) -> list[str]:
         return []
     made = made_at(parent["run"])
     try:
-        name = f"“{markdown(runs_words.plain(runs.get(parent['run']).name))}”"
+        name = f"“{markdown(plain(runs.get(parent['run']).name))}”"
     except ExplorerError:
         name = f"a run of {runs_words.moment(made)} that is not here"
     return [f"A fork: it goes on from epoch {formats.count(parent['epoch'])} of {name}."]

@@ -8,7 +8,7 @@ import streamlit as st
 from explorer.store.runs import RUN_ID
 from explorer.store.summaries import Summary
 from explorer.ui import address, runs_words
-from explorer.ui.text import markdown, shorten
+from explorer.ui.text import markdown, plain, shorten
 
 FIND, STATE, DATASET, MODEL, TAG = "runs-find", "runs-state", "runs-dataset", "runs-model", "runs-tag"
 CHOSEN = "chosen"
@@ -116,7 +116,7 @@ def _choice(key: str, title: str, anything: str, titles: Mapping[str, str]) -> s
     )
     address.keep({key: value}, {})
     if unknown is not None:
-        st.caption(f"There is no run with the {title.lower()} “{markdown(shorten(runs_words.plain(unknown)))}”.")
+        st.caption(f"There is no run with the {title.lower()} “{markdown(shorten(plain(unknown)))}”.")
     return value
 
 

@@ -14,6 +14,7 @@ from explorer.store.summaries import Summary
 from explorer.ui import formats, runs_filters, runs_words
 from explorer.ui.export import Cell, csv_text
 from explorer.ui.runs_filters import Filters
+from explorer.ui.text import plain
 
 POLL_SECONDS = 2.0
 KEY = "runs-table"
@@ -50,19 +51,19 @@ def rows(found: Sequence[Summary]) -> list[dict[str, Any]]:
 def _row(run: Summary) -> dict[str, Any]:
     status = run.status
     return {
-        "Name": runs_words.plain(run.name),
+        "Name": plain(run.name),
         "State": runs_words.state(run),
         "Validation": None if status.best_accuracy is None else 100 * status.best_accuracy,
         "By epoch": [round(100 * value, 2) for value in status.curve],
         "Epochs": status.epoch,
         "of": status.epochs,
         "Data set": runs_words.dataset(run.dataset),
-        "Model": runs_words.plain(run.model),
+        "Model": plain(run.model),
         "Parameters": runs_words.parameters(run),
         "Time": timedelta(seconds=_two_digits(status.seconds)),
         "Started": run.started,
-        "Tags": [runs_words.plain(tag) for tag in run.tags],
-        "Note": runs_words.plain(run.note),
+        "Tags": [plain(tag) for tag in run.tags],
+        "Note": plain(run.note),
     }
 
 

@@ -1,7 +1,6 @@
 """What the page Runs says of a run: its state, its times, its settings, and the words of its user."""
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +11,7 @@ from explorer.errors import ConfigError, ExplorerError
 from explorer.store.status import State
 from explorer.store.summaries import Summary
 from explorer.ui.field_names import choice, label
-from explorer.ui.text import markdown, shorten
+from explorer.ui.text import markdown, plain, shorten
 
 STATES: dict[State, str] = {
     "queued": "○ Waiting",
@@ -25,13 +24,6 @@ STATES: dict[State, str] = {
 DAMAGED = "✕ Damaged"
 OPTION = "model."
 """In front of the names of a model's options."""
-_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-def plain(text: str) -> str:
-    """Return text of a user on one line, without the marks that would reverse the words around it."""
-    return _CONTROLS.sub(" ", _DIRECTIONS.sub("", text)).strip()
 
 
 def title(run: Summary, length: int = 40) -> str:

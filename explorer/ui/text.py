@@ -3,12 +3,20 @@
 import html
 import re
 
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of writing, of what follows them too."""
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&=^\"'])")
+
+
+def plain(text: str) -> str:
+    """Put text on one line, without control characters and marks of direction."""
+    return " ".join(_CONTROLS.sub(" ", _DIRECTION.sub("", text)).split())
 
 
 def markdown(text: str) -> str:
     """Escape text for Streamlit's Markdown, its `:colour[...]` and `$formula$` included, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", plain(text))
 
 
 def html_text(text: str) -> str:
@@ -18,7 +26,7 @@ def html_text(text: str) -> str:
 
 def shorten(text: str, length: int = 40) -> str:
     """Cut text that is too long for its place, with an ellipsis."""
-    text = " ".join(text.split())
+    text = plain(text)
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 

@@ -161,9 +161,17 @@ def _starts(values: Mapping[str, Any]) -> dict[str, str]:
         return titles
     classes = len(catalog.get(values["dataset"]).classes)
     for entry in listing.load().entries:
-        if fits(entry.checkpoint, values["model"], options, classes):
+        if _suits(entry, values["model"], options, classes):
             titles[entry.reference] = shorten(entry.title, 60)
     return titles
+
+
+def _suits(entry: listing.Entry, model: str, options: dict[str, Any], classes: int) -> bool:
+    """Whether training can start from a checkpoint; a run's own weights are not read for that."""
+    if entry.kind != "run":
+        return fits(entry.checkpoint, model, options, classes)
+    known = entry.dataset in catalog.names() and len(catalog.get(str(entry.dataset)).classes) == classes
+    return known and (entry.model, entry.options) == (model, options)
 
 
 def _check(values: Mapping[str, Any], problems: list[str]) -> tuple[TrainConfig | None, Checked]:

@@ -23,7 +23,9 @@ def test_the_checkpoints_are_listed_with_their_figures(open_page, run):
     table = app.dataframe[0].value
     assert list(table["Name"]) == ["small", f"{run.name} · {run.id[-6:]}"]
     assert list(table["From"]) == ["Imported", "Own run"]
-    assert list(table["Test"]) == [75.0, 75.0]
+    assert table["Test"][0] == 75.0
+    assert table["Test"].isna()[1], "nobody is to choose among own runs by the test images"
+    assert list(table["Validation"]) == [75.0, 75.0]
     assert list(table["Parameters"]) == [7850, 7850]
     assert table["Size"][0] == pytest.approx((imported_folder() / "small.safetensors").stat().st_size / 1e6)
 

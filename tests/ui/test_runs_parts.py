@@ -10,6 +10,7 @@ from explorer.ui.charts import comparison
 from explorer.ui.charts.comparison import Curve, Point
 from explorer.ui.export import csv_text
 from explorer.ui.runs_filters import Filters
+from explorer.ui.text import plain
 
 
 def made(name="mine", note="", tags=(), status=None, **config):
@@ -45,8 +46,8 @@ def test_filters(filters, passes):
 
 
 def test_text_of_a_user_stays_on_its_line_and_in_its_direction():
-    assert runs_words.plain("a\u202eb\u2066c\nd\u2028e\x00f\u200f") == "abc d e f"
-    assert runs_words.plain("שלום, 👩\u200d💻") == "שלום, 👩\u200d💻"
+    assert plain("a\u202eb\u2066c\nd\u2028e\x00f\u200f") == "abc d e f"
+    assert plain("שלום, 👩\u200d💻") == "שלום, 👩\u200d💻"
     run = made("\u202e" * 5 + "x", note="**one**\n<b>two</b>")
     assert runs_words.title(run) == "x"
     assert runs_words.note(run) == r"\*\*one\*\*  " + "\n" + r"\<b\>two\</b\>"

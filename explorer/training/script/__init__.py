@@ -78,7 +78,7 @@ def _definitions(recipe: Recipe) -> str:
     short = recipe.lambdas
     functions = [function("read", "name", READ, short=short)]
     functions += [function("seed", "key", SEED, short=short)] if recipe.same_draws else []
-    functions += [*_network.definitions(recipe), _data.definitions(recipe), _setup.definitions(recipe)]
+    functions += [*_network.definitions(recipe), _setup.definitions(recipe)]
     inline = [line for lines in functions if len(lines) == 1 for line in lines]
     blocks = ["\n".join(lines) for lines in functions if len(lines) > 1]
     apart = "\n\n" + "\n\n\n".join(blocks) + "\n\n\n" if blocks else "\n"

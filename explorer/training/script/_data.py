@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from explorer.data.splits import SPLIT_SEED, load_split, stratify
-from explorer.training.script._layout import INDENT, indented
+from explorer.training.script._layout import INDENT, WIDTH, indented, lists
 from explorer.training.script._recipe import Recipe
 
 SHUFFLE = """\
-places = (labels == label).nonzero().flatten().tolist()
 for last in range(len(places) - 1, 0, -1):
     other = next(n for bit in bits if (n := bit % 2 ** last.bit_length()) <= last)
     places[last], places[other] = places[other], places[last]
@@ -26,35 +25,40 @@ def reading(recipe: Recipe) -> list[str]:
     return [images + onto, f"images = images * (1 / (255 * {spec.std!r})) - {spec.mean!r} / {spec.std!r}", labels]
 
 
-def definitions(recipe: Recipe) -> list[str]:
-    """Return the function that divides, where it is needed twice."""
-    if not (recipe.same_split and _subset(recipe)):
-        return []
-    body = [*_shuffled("chosen", "counts"), "return sorted(chosen)"]
-    return ["def stratified(labels, counts):  # shuffles as NumPy's RandomState does", *indented(body)]
-
-
 def division(recipe: Recipe) -> list[str]:
     """Return the lines that make `validation` and `train`, the positions of the images of both parts."""
     held_out, trained = _held_out(recipe), _subset(recipe)
     if not recipe.same_split:
         return _own_division(recipe, held_out, trained)
-    others = "train = torch.tensor(sorted(set(range(len(labels))) - set(validation)))"
+    comment = ["# So many images of each class, the same ones as NumPy's RandomState would draw."] * recipe.gaps
     if not trained:
-        comment = ["# The same images as NumPy's RandomState would draw, so many of each class."] * recipe.gaps
-        return [*comment, *_shuffled("validation", _counts(held_out)), others]
+        return [
+            *comment,
+            "validation = []",
+            *_shuffled("validation", "labels == label", _counts(held_out)),
+            "train = torch.tensor(sorted(set(range(len(labels))) - set(validation)))",
+        ]
+    both = [_counts(held_out), _counts(trained)]
+    head = [f"for counts in ({', '.join(both)}):"]
+    if len(head[0]) > WIDTH:
+        head = [*lists("quotas", both), "for counts in quotas:"]
     return [
-        f"validation = stratified(labels, {_counts(held_out)})",
-        others,
-        f"train = train[stratified(labels[train], {_counts(trained)})]",
+        *comment,
+        "parts, free = [], torch.ones_like(labels, dtype=torch.bool)",
+        *head,
+        f"{INDENT}parts.append([])",
+        *indented(_shuffled("parts[-1]", "free & (labels == label)", "counts")),
+        f"{INDENT}free[parts[-1]] = False",
+        "validation, train = parts[0], torch.tensor(sorted(parts[1]))",
     ]
 
 
-def _shuffled(name: str, counts: str) -> list[str]:
+def _shuffled(name: str, free: str, counts: str) -> list[str]:
+    """Shuffle the positions of each class as `splits.stratify` does, and take so many of them."""
     return [
         f"bits = iter(torch.randint(2**16, (2**18,), generator=torch.manual_seed({SPLIT_SEED})).tolist())",
-        f"{name} = []",
         f"for label, count in enumerate({counts}):",
+        f"{INDENT}places = ({free}).nonzero().flatten().tolist()",
         *indented(SHUFFLE.splitlines()),
         f"{INDENT}{name} += places[:count]",
     ]
@@ -62,7 +66,7 @@ def _shuffled(name: str, counts: str) -> list[str]:
 
 def _own_division(recipe: Recipe, held_out: Sequence[int], trained: Sequence[int]) -> list[str]:
     rest, counts = ("-count:", trained) if trained else ("count:", held_out)
-    positions = f"((labels == label).nonzero()[:, 0] for label in range({len(held_out)}))"
+    positions = f"((labels == k).nonzero()[:, 0] for k in range({len(held_out)}))"
     return [
         f"classes = [c[torch.randperm(len(c))] for c in {positions}]",
         *_part("validation", ":count", held_out),

@@ -71,8 +71,12 @@ def _scheduler(recipe: Recipe) -> list[str]:
         share = config.warmup
         if share * steps == 1:  # OneCycleLR would divide by the zero steps of the rise
             share -= 1e-9
-        settings = [_rate(recipe), str(steps), *([] if share == 0.3 else [f"pct_start={share!r}"])]
-        return call(f"{opening}OneCycleLR(", ["optimizer", *settings, "cycle_momentum=False"])
+        first = ["optimizer", _rate(recipe), str(steps)]
+        named = [*([] if share == 0.3 else [f"pct_start={share!r}"]), "cycle_momentum=False"]
+        lines = call(f"{opening}OneCycleLR(", [*first, *named])
+        if recipe.densest and len(lines) > 1:
+            lines = call(f"{opening}OneCycleLR(", [*first, "None", "None", repr(share), '"cos"', "False"])
+        return lines
     return []
 
 

@@ -1,0 +1,192 @@
+"""How a duel ended: the verdict, the difference seed by seed, and the runs behind it."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import streamlit as st
+
+from explorer.errors import ExplorerError
+from explorer.store.summaries import Summary
+from explorer.studies import duels
+from explorer.studies.differences import Difference
+from explorer.studies.duels import Duel
+from explorer.training.config import TrainConfig
+from explorer.ui import duel_filling, duel_reading, duel_watch, duel_words, formats, state
+from explorer.ui.charts import duel as drawings
+from explorer.ui.duel_standing import Standing, is_computed_together, seed_of
+from explorer.ui.duel_words import ENOUGH_SEEDS
+from explorer.ui.text import markdown
+from explorer.ui.widgets import figure
+
+DIFFERENCE = "B − A"
+
+
+def heading(standing: Standing) -> None:
+    """Say what the duel is about."""
+    st.markdown(f"**{markdown(duel_words.title(standing.duel))}**  \n:small[{duel_words.common(standing)}]")
+
+
+def verdict(standing: Standing) -> None:
+    """Say how the duel ended, or how it stands where it stands still after some seeds."""
+    finished = _finished(standing)
+    if standing.is_active or not (finished or standing.is_over):
+        return
+    said = duel_words.verdict(standing.duel, duels.difference(standing.duel), _means(finished))
+    if said.is_clear:
+        st.success(said.text, icon=":material/trophy:")
+    else:
+        st.info(said.text, icon=":material/balance:")
+    if standing.seeds < ENOUGH_SEEDS and not said.is_clear and (config := _config(standing)):
+        st.button(
+            f"Repeat with {ENOUGH_SEEDS} seeds",
+            icon=":material/repeat:",
+            type="primary",
+            key="duel-repeat",
+            on_click=_repeat,
+            args=(standing.duel, config),
+        )
+
+
+def details(standing: Standing) -> None:
+    """Show the difference seed by seed, and the ways to the runs."""
+    found = None if standing.is_active else duels.difference(standing.duel)
+    if found and found.n > 1:
+        _plot(standing.differences, found)
+    if found:
+        _table(standing, found)
+    _buttons(standing)
+
+
+def _finished(standing: Standing) -> list[tuple[Summary, Summary]]:
+    done = standing.differences
+    return [(one, two) for seed, one, two in standing.pairs() if seed in done]
+
+
+def _means(pairs: Sequence[tuple[Summary, Summary]]) -> tuple[float, float]:
+    """Return the mean best accuracy of both sides."""
+    one, two = (fmean([pair[index].status.best_accuracy or 0.0 for pair in pairs] or [0.0]) for index in (0, 1))
+    return one, two
+
+
+def _repeat(duel: Duel, config: TrainConfig) -> None:
+    """Start the same duel with several seeds, in a callback."""
+    try:
+        duel_watch.follow(duels.start(config, duel.field, duel.values[1], ENOUGH_SEEDS))
+    except ExplorerError as error:
+        st.toast(markdown(str(error)), icon=":material/error:", duration="long")
+
+
+def _plot(values: Mapping[int, float], found: Difference) -> None:
+    figure(
+        drawings.difference_plot(values, found),
+        name="duel-differences",
+        how_to_read=duel_reading.differences(values, found),
+        table=lambda: drawings.difference_table(values, found),
+        width="stretch",
+    )
+
+
+def _table(standing: Standing, found: Difference) -> None:
+    a, b = duel_words.labels(standing.duel)
+    rows: list[dict[str, Any]] = [
+        {
+            "Seed": str(seed),
+            a: _percent(first),
+            b: _percent(second),
+            DIFFERENCE: 100 * standing.differences[seed] if seed in standing.differences else None,
+            "Time A": formats.seconds(first.status.seconds),
+            "Time B": formats.seconds(second.status.seconds),
+        }
+        for seed, first, second in standing.pairs()
+    ]
+    if found.n > 1:
+        pairs = _finished(standing)
+        one, two = _means(pairs)
+        rows.append({"Seed": "mean", a: 100 * one, b: 100 * two, DIFFERENCE: 100 * found.mean})
+        for index, name in enumerate(("Time A", "Time B")):
+            rows[-1][name] = formats.seconds(fmean(pair[index].status.seconds for pair in pairs))
+    column = st.column_config
+    share = column.NumberColumn(format="%.2f%%", help="Best accuracy on the validation images.")
+    time = column.TextColumn(alignment="right", help="Training time, evaluation included.")
+    columns = {"Seed": column.TextColumn(width=50), a: share, b: share, "Time A": time, "Time B": time}
+    columns[DIFFERENCE] = column.NumberColumn(format="%+.2f", help="Difference in percentage points.")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=columns,
+        width="stretch",
+        height="content",
+        key="duel-table",
+        placeholder="–",
+    )
+    text = "Best validation accuracy, the difference in percentage points, and the training time."
+    if any(is_computed_together(runs) for runs in standing.sides.values()):
+        text += " The seeds of a side were computed at once, so each time is that of all of them together."
+    st.caption(text)
+
+
+def _percent(run: Summary) -> float | None:
+    return None if run.status.best_accuracy is None else 100 * run.status.best_accuracy
+
+
+def _buttons(standing: Standing) -> None:
+    with st.container(horizontal=True, gap="small", key="duel-links"):
+        _evaluate(standing)
+        if state.page_exists("runs"):
+            st.button(
+                "Show its runs",
+                icon=":material/list:",
+                key="duel-to-runs",
+                on_click=state.go,
+                args=("runs",),
+                kwargs={"chosen": ",".join(run.id for run in standing.runs)},
+            )
+        if config := _config(standing):
+            st.button(
+                "Use these settings",
+                icon=":material/tune:",
+                key="duel-use",
+                help="Fills in the form as for this duel.",
+                on_click=_use,
+                args=(standing, config),
+            )
+
+
+def _evaluate(standing: Standing) -> None:
+    """Offer the page Evaluate for the two runs of a seed."""
+    known = {seed: (one, two) for seed, one, two in standing.pairs() if one.status.best_epoch and two.status.best_epoch}
+    if standing.is_active or not known:
+        return
+    seed = next(iter(known))
+    if len(known) > 1:
+        key = f"duel-seed-{standing.duel.id}"
+        seed = st.selectbox("Seed", list(known), format_func=_seed, key=key, width=110, label_visibility="collapsed")
+    for name, run in zip("AB", known[seed], strict=True):
+        st.button(
+            f"Evaluate {name}",
+            icon=":material/query_stats:",
+            key=f"duel-evaluate-{name}",
+            on_click=state.go,
+            args=("evaluate",),
+            kwargs={"checkpoint": run.id, "dataset": run.dataset},
+        )
+
+
+def _seed(seed: int) -> str:
+    return f"Seed {seed}"
+
+
+def _config(standing: Standing) -> TrainConfig | None:
+    """Return side a's settings with the first seed; None where they are gone or of another version."""
+    try:
+        return TrainConfig.parse(min(standing.sides["a"], key=seed_of).config)
+    except (ExplorerError, ValueError):
+        return None
+
+
+def _use(standing: Standing, config: TrainConfig) -> None:
+    duel = standing.duel
+    values = config.model_dump(mode="json", exclude={"device", "threads", "snapshots"})
+    note = f"The settings of **{markdown(duel_words.title(duel))}** are filled in."
+    duel_filling.ask(values, note, duel.field, duel.values[1], min(standing.seeds, duel_filling.MAX_SEEDS))

@@ -1,0 +1,115 @@
+"""Watching a duel: how far both sides are, and their curves racing."""
+
+import streamlit as st
+
+from explorer.studies import duels
+from explorer.studies.duels import Duel
+from explorer.training import supervisor
+from explorer.ui import address, duel_curves, duel_reading, duel_words, messages
+from explorer.ui.charts import duel as drawings
+from explorer.ui.duel_standing import Standing, is_computed_together, look
+from explorer.ui.duel_steering import controls
+from explorer.ui.widgets import figure
+
+__all__ = ["choose", "follow", "watch"]
+
+POLL_SECONDS = 1.0
+OFFERED = 100
+"""Duels to choose from, the newest."""
+_DUEL = "duel"
+
+
+def follow(duel: Duel) -> None:
+    """Make a duel the one that is watched; before the page shows the choice of duels."""
+    st.session_state[_DUEL] = duel.id
+    address.touched(_DUEL)
+
+
+def choose() -> Duel | None:
+    """Let the user choose the duel to watch; at first the one in the URL, else the newest. None without duels."""
+    found = {duel.id: duel for duel in duels.list_duels()}
+    if not found:
+        return None
+    unknown = address.adopt(_DUEL, list(found), next(iter(found)))
+    offered = dict.fromkeys([*list(found)[:OFFERED], st.session_state[_DUEL]])
+    st.selectbox(
+        "Duel",
+        list(offered),
+        format_func=lambda duel_id: _title(found[duel_id]),
+        key=_DUEL,
+        on_change=address.touched,
+        args=(_DUEL,),
+        label_visibility="collapsed",
+    )
+    if unknown is not None:
+        st.toast("The duel in the link is not here; this one is shown instead.", icon=":material/info:")
+    duel = found[st.session_state[_DUEL]]
+    address.keep({_DUEL: duel.id}, {})
+    return duel
+
+
+def watch(standing: Standing) -> None:
+    """Show how a duel goes. Until it is over this part alone is renewed every second.
+
+    A paused one is looked at too: it may be resumed in another tab.
+    """
+    if standing.is_active:
+        with messages.shown():
+            supervisor.ensure()
+    st.fragment(_watch, run_every=None if standing.is_over else POLL_SECONDS)(standing)
+
+
+def _watch(before: Standing) -> None:
+    with messages.shown():
+        standing = look(before.duel)
+        if (standing.is_over, standing.is_active) != (before.is_over, before.is_active):
+            st.rerun()  # the whole page, once: what stands around this part depends on it
+        if not standing.is_over:
+            _progress(standing)
+        if any(run.status.state != "finished" for run in standing.runs):
+            with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+                controls(standing)
+                _say_left(standing)
+        for problem in duel_words.problems(standing):
+            st.warning(problem, icon=":material/warning:")
+        _curves(standing)
+
+
+def _progress(standing: Standing) -> None:
+    with st.container(gap="xsmall"):
+        for side in duels.SIDES:
+            share, text = duel_words.side(standing, side)
+            st.progress(min(1.0, share), text=text)
+
+
+def _say_left(standing: Standing) -> None:
+    together = any(is_computed_together(runs) for runs in standing.sides.values())
+    if left := duel_words.left(standing, together):
+        st.caption(left, width="content")
+
+
+def _curves(standing: Standing) -> None:
+    race = duel_curves.race(standing)
+    left, right = st.columns(2)
+    with left:
+        figure(
+            drawings.accuracy_race(race),
+            name="duel-accuracy",
+            how_to_read=duel_reading.accuracy(race, standing.seeds),
+            table=lambda: duel_curves.table(standing),
+            width="stretch",
+        )
+    with right:
+        figure(
+            drawings.loss_race(race),
+            name="duel-loss",
+            how_to_read=duel_reading.loss(race),
+            table=lambda: duel_curves.table(standing),
+            width="stretch",
+        )
+
+
+def _title(duel: Duel) -> str:
+    time = duel.id[14:20]
+    seeds = duel_words.many(len(duel.runs["a"]), "seed")
+    return f"{duel_words.title(duel)} · {seeds} · {time[:2]}:{time[2:4]}:{time[4:]}"

@@ -1,0 +1,230 @@
+"""What the page Duel says. Markdown; what comes from files is escaped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import models
+from explorer.store.summaries import Summary
+from explorer.studies.differences import Difference
+from explorer.studies.duels import OPTION, SIDES, Duel, Side, StartingPoint
+from explorer.ui import formats, runs_words
+from explorer.ui.duel_standing import Standing, seed_of
+from explorer.ui.field_names import label
+from explorer.ui.text import markdown, plain, shorten
+
+VALUE_LENGTH = 28
+ENOUGH_SEEDS = 5
+LEAST_PROGRESS = 0.02
+"""Before that the time left is a guess."""
+ABOUT = (
+    "**A duel compares two values of one setting.** Both sides are trained with everything else alike: the same "
+    "initial weights, the same batches in the same order, so that what differs at the end comes from the setting."
+)
+
+
+def setting(field: str) -> str:
+    """Return the name of the setting that differs; not escaped."""
+    return plain(label(field.removeprefix(OPTION)))
+
+
+def value(field: str, what: Any) -> str:
+    """Write a value of the setting that differs; not escaped."""
+    return shorten(runs_words.setting_value(field.removeprefix(OPTION), what), VALUE_LENGTH)
+
+
+def values(duel: Duel) -> tuple[str, str]:
+    """Return the values of both sides; not escaped."""
+    return value(duel.field, duel.values[0]), value(duel.field, duel.values[1])
+
+
+def labels(duel: Duel) -> tuple[str, str]:
+    """Return the sides for a legend; not escaped."""
+    one, two = values(duel)
+    return f"A: {one}", f"B: {two}"
+
+
+def title(duel: Duel) -> str:
+    """Return a duel in one line; not escaped."""
+    one, two = values(duel)
+    return f"{setting(duel.field)}: {one} against {two}"
+
+
+def many(count: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{formats.count(count)} {what}{'s' * (count != 1)}"
+
+
+def common(standing: Standing) -> str:
+    """Say what both sides have in common."""
+    if not standing.runs:
+        return ""
+    config = standing.runs[0].config
+    own = standing.duel.field.removeprefix(OPTION)
+    parts = [
+        f"{model(str(config.get('model', '')))} on {runs_words.dataset(str(config.get('dataset', '')))}",
+        many(standing.seeds, "seed"),
+        f"{many(standing.runs[0].status.epochs, 'epoch')}",
+    ]
+    for name, found in runs_words.changed_settings(config).items():
+        if name.removeprefix(runs_words.OPTION) not in (own, "epochs", "seed", "device", "threads", "snapshots"):
+            short = runs_words.setting_value(name, found)
+            parts.append(f"{label(name.removeprefix(runs_words.OPTION)).lower()} {short}")
+    return markdown(shorten(" · ".join(parts), 200))
+
+
+def model(name: str) -> str:
+    """Return the title of an architecture, its name where there is none; not escaped."""
+    return models.get(name).title if name in models.names() else plain(name)
+
+
+def beginning(point: StartingPoint, field: str, same_size: bool) -> str:
+    """Say what the two sides have in common before the first step, and why not the rest.
+
+    Parameters
+    ----------
+    point : StartingPoint
+    field : str
+        The setting that differs.
+    same_size : bool
+        Whether both networks have the same number of parameters.
+    """
+    weights = "they are drawn in another way" if same_size else "the networks have different shapes"
+    batches = {
+        "batch_size": "they are of another size",
+        "subset": "one side has fewer images",
+    }.get(field, "batch norm cuts them in another way")
+    if point.same_weights and point.same_order:
+        return "Both start from the same weights and see the images in the same order."
+    if point.same_weights:
+        return f"Both start from the same weights. Their batches are not the same, as {batches}."
+    if point.same_order:
+        return f"Both see the images in the same order. Their initial weights are not the same, as {weights}."
+    return f"Their initial weights are not the same, as {weights}; nor are their batches, as {batches}."
+
+
+def size(one: int, two: int) -> str:
+    """Say how many parameters both sides have."""
+    if one == two:
+        return f"{formats.count(one)} parameters on both sides"
+    return f"{formats.count(one)} against {formats.count(two)} parameters"
+
+
+def side(standing: Standing, which: Side) -> tuple[float, str]:
+    """Return how far a side has got, 0 to 1, and where it stands."""
+    runs = standing.sides[which]
+    name = f"**{markdown(labels(standing.duel)[SIDES.index(which)])}**"
+    if not runs:
+        return 0.0, f"{name} · its runs are gone"
+    best = [run.status.best_accuracy for run in runs if run.status.best_accuracy is not None]
+    accuracy = formats.percent(sum(best) / len(best) if best else None)
+    text = f"{name} · {_where(standing, runs)} · best accuracy {accuracy}"
+    return sum(run.status.progress for run in runs) / len(runs), text
+
+
+def _where(standing: Standing, runs: Sequence[Summary]) -> str:
+    """Say which seed and which epoch is at hand."""
+    states = [run.status.state for run in runs]
+    if "running" in states:
+        return _epoch(runs, [run for run in runs if run.status.state == "running"])
+    over = [run for run in runs if run.status.state in ("finished", "failed")]
+    if len(over) == len(runs):
+        failed = states.count("failed")
+        return "finished" if not failed else "failed" if failed == len(runs) else f"finished, {failed} failed"
+    if standing.is_active:
+        return "waiting for its turn"
+    word = "interrupted" if "interrupted" in states else "paused"
+    return f"{word} in {_epoch(runs, [run for run in runs if run not in over])}"
+
+
+def _epoch(runs: Sequence[Summary], current: Sequence[Summary]) -> str:
+    """Say at which epoch the current ones of a side's runs are."""
+    status = current[0].status
+    text = f"epoch {formats.count(min(status.epoch + 1, status.epochs))} of {formats.count(status.epochs)}"
+    if len(current) == len(runs):
+        return text
+    return f"seed {runs.index(current[0]) + 1} of {len(runs)}, {text}"
+
+
+def left(standing: Standing, together: bool) -> str:
+    """Say how long the duel will take yet, or how long it waits; empty where that cannot be told.
+
+    Parameters
+    ----------
+    standing : Standing
+    together : bool
+        Whether the seeds of a side are one computation.
+    """
+    if standing.is_active and not standing.running:
+        return f"Waits for its turn; {many(standing.before, 'run')} before it." if standing.before else "Starts soon."
+    if not standing.running:
+        return ""
+    progress = sum(run.status.progress for run in standing.runs) / len(standing.runs)
+    one_of_each = [runs[0] for runs in standing.sides.values() if runs]
+    spent = sum(run.status.seconds for run in (one_of_each if together else standing.runs))
+    if progress < LEAST_PROGRESS or not spent:
+        return ""
+    lanes = sum(any(run.status.state == "running" for run in lane) for lane in standing.lanes)
+    return f"About {formats.seconds(spent * (1 - progress) / progress / max(1, lanes))} left."
+
+
+def problems(standing: Standing) -> list[str]:
+    """Say what went wrong with runs, each message once."""
+    found: dict[str, list[str]] = {}
+    for name, which in zip("AB", SIDES, strict=True):
+        for run in standing.sides[which]:
+            if run.status.message and run.status.state in ("failed", "interrupted"):
+                found.setdefault(run.status.message, []).append(f"{name}, seed {seed_of(run)}")
+    texts = [f"**{'; '.join(places)}:** {markdown(message)}" for message, places in found.items()]
+    texts += [markdown(problem) for problem in standing.problems]
+    gone = 2 * standing.seeds - len(standing.runs) - len(standing.problems)
+    if gone:
+        texts.append(f"{many(gone, 'run')} of this duel {'are' if gone > 1 else 'is'} no longer here.")
+    return texts
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a duel ended, in Markdown, and whether chance alone would hardly do that."""
+
+    text: str
+    is_clear: bool
+
+
+def verdict(duel: Duel, found: Difference | None, accuracies: tuple[float, float] = (0.0, 0.0)) -> Verdict:
+    """Say which side is better, and how sure that is.
+
+    Parameters
+    ----------
+    duel : Duel
+    found : Difference or None
+        Of side b minus side a; None where no seed is finished on both.
+    accuracies : tuple of float
+        Mean best validation accuracy of both sides.
+    """
+    if found is None:
+        return Verdict("No seed is finished on both sides, so there is nothing to compare.", False)
+    one, two = (markdown(f"{name} ({text})") for name, text in zip("AB", values(duel), strict=True))
+    better, gain = (two, found.mean) if found.mean >= 0 else (one, -found.mean)
+    measured = (
+        f"The best validation accuracy is {formats.percent(accuracies[0])} for A and "
+        f"{formats.percent(accuracies[1])} for B{' on average' if found.n > 1 else ''}."
+    )
+    if found.low is None or found.high is None:
+        lead = f"{better} is ahead by {points(gain)}" if gain else "both sides are level"
+        text = f"**One seed says nothing about chance**: here {lead}, with another seed it may be the other way round."
+        return Verdict(f"{text} {measured} Repeat with five.", False)
+    if found.is_distinguishable:
+        low, high = sorted((found.low, found.high) if found.mean >= 0 else (-found.high, -found.low))
+        interval = f"95% interval {points(low, '')} to {points(high, '')}, {many(found.n, 'seed')}"
+        return Verdict(f"**{better} is better by {points(gain)}** ({interval}). {measured}", True)
+    text = f"**Not distinguishable over these {many(found.n, 'seed')}**: the difference, B minus A, is "
+    text += f"{points(found.mean)}, 95% interval {points(found.low, '')} to {points(found.high, '')}."
+    few = " So few seeds leave a wide interval; repeat with five." if found.n < ENOUGH_SEEDS else ""
+    return Verdict(f"{text} {measured}{few}", False)
+
+
+def points(share: float, unit: str = " points") -> str:
+    """Write a difference of shares in percentage points with two decimals."""
+    text = f"{100 * share:.2f}"
+    return ("0.00" if float(text) == 0 else text.replace("-", "−")) + unit

@@ -1,0 +1,151 @@
+"""The buttons with which a run is steered, and those that lead on from it."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from explorer.errors import ExplorerError
+from explorer.store.runs import ACTIVE, RESUMABLE, Run, Status
+from explorer.training import steering, supervisor
+from explorer.ui import state
+from explorer.ui.text import markdown
+from explorer.ui.watch_words import next_epoch, rate
+
+_DISCARDED = "watch:discarded"
+_RATE = "watch-rate"
+_USES: tuple[tuple[state.PageName, str, str], ...] = (
+    ("evaluate", "Evaluate", ":material/query_stats:"),
+    ("explain", "Explain", ":material/visibility:"),
+    ("draw", "Draw", ":material/draw:"),
+)
+
+
+def controls(run: Run, status: Status) -> None:
+    """Show what can be done with a run in its state."""
+    with st.container(horizontal=True, gap="small", key="watch-controls"):
+        if status.state in ACTIVE:
+            _end(run, status)
+        elif status.state in RESUMABLE:
+            st.button(
+                "Resume",
+                icon=":material/play_arrow:",
+                type="primary",
+                key="watch-resume",
+                on_click=_act,
+                args=(supervisor.submit, run),
+            )
+        if status.state != "finished":
+            _learning_rate(run, status)
+        if status.state not in ACTIVE and status.best_epoch:
+            _uses(run)
+        _discard(run)
+
+
+def was_discarded(run: Run) -> bool:
+    """Whether this session has just discarded the run; said once."""
+    if st.session_state.get(_DISCARDED) != run.id:
+        return False
+    del st.session_state[_DISCARDED]
+    return True
+
+
+def _end(run: Run, status: Status) -> None:
+    pausing, ending = run.requests.asked("stop"), run.requests.asked("finish")
+    st.button(
+        "Pause",
+        icon=":material/pause:",
+        key="watch-pause",
+        help="It stands still after the step at hand, and can be resumed there.",
+        disabled=pausing or ending,
+        on_click=_act,
+        args=(steering.pause, run),
+    )
+    st.button(
+        "Stop and keep",
+        icon=":material/stop:",
+        key="watch-finish",
+        help="It ends after the step at hand, is evaluated, and counts as finished.",
+        disabled=pausing or ending or status.state != "running",
+        on_click=_act,
+        args=(steering.finish, run),
+    )
+
+
+def _learning_rate(run: Run, status: Status) -> None:
+    with st.popover("Learning rate", icon=":material/speed:", key="watch-rate-popover"):
+        epoch = next_epoch(status)
+        if epoch > status.epochs:
+            st.markdown("This is the last epoch, so another learning rate would change nothing.")
+            return
+        key = f"{_RATE}-{run.id}"
+        first = st.session_state.setdefault(f"{key}-first", _base_rate(run))
+        st.number_input(
+            f"From epoch {epoch} on",
+            min_value=0.0,
+            max_value=100.0,
+            value=first,  # set through the session, it would be lost while the popover is closed
+            step=first / 10,
+            format="%g",
+            key=key,
+            help="With a schedule, this is the rate that the schedule starts from.",
+        )
+        st.button("Change", key="watch-rate-change", on_click=_change_rate, args=(run, key))
+        if (pending := steering.pending_rate(run)) is not None:
+            st.caption(f"Noted: {rate(pending)} from epoch {epoch} on.")
+
+
+def _base_rate(run: Run) -> float:
+    """Return the learning rate that was set last, before any schedule."""
+    changes = [event["value"] for event in run.events() if event.get("kind") == "learning_rate"]
+    return float(changes[-1] if changes else run.config.get("learning_rate", 0.001))
+
+
+def _uses(run: Run) -> None:
+    for page, title, icon in _USES:
+        if st.button(title, icon=icon, key=f"to-{page}"):
+            _open(page, checkpoint=run.id)
+    if state.page_exists("runs") and st.button(
+        "Fork",
+        icon=":material/fork_right:",
+        key="to-fork",
+        help="Go on from one of its epochs with other settings, as a new run.",
+    ):
+        _open("runs", **{"chosen": run.id, "runs-show": "Fork"})
+
+
+def _open(page: state.PageName, **parameters: str | int) -> None:
+    """Open another page; this part of the page is run alone, and only the whole of it follows a link."""
+    state.go(page, **parameters)
+    st.rerun()
+
+
+def _discard(run: Run) -> None:
+    with st.popover("Discard", icon=":material/delete:", key="watch-discard-popover"):
+        st.markdown("The run stops and goes to the bin, from where the page Runs can bring it back.")
+        st.button("Discard this run", key="watch-discard", type="primary", on_click=_throw_away, args=(run,))
+
+
+def _act(action: Callable[[Run], object], run: Run) -> None:
+    """Do something in a callback."""
+    _done(action, run)
+
+
+def _done(action: Callable[[Run], object], run: Run) -> bool:
+    """Do something and say whether it could be done; what goes wrong is said beside the page, which is soon renewed."""
+    try:
+        action(run)
+    except ExplorerError as error:
+        st.toast(markdown(str(error)), icon=":material/error:", duration="long")
+        return False
+    return True
+
+
+def _change_rate(run: Run, key: str) -> None:
+    wanted = st.session_state.get(key)
+    _act(lambda run: steering.change_learning_rate(run, float(wanted or 0.0)), run)
+
+
+def _throw_away(run: Run) -> None:
+    if _done(steering.discard, run):
+        st.session_state[_DISCARDED] = run.id
+        st.toast("The run lies in the bin. The page Runs can bring it back.", icon=":material/delete:")
