@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +47,38 @@ class ClassElements:
         return _ratio(self.true_negatives, self.true_negatives + self.false_positives)
 
     @property
+    def false_positive_rate(self) -> float:
+        """Share of the images of other classes that were predicted as this one: 1 minus the specificity."""
+        return _ratio(self.false_positives, self.false_positives + self.true_negatives)
+
+    @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall; NaN where the class neither occurs nor is predicted."""
         wrong = self.false_positives + self.false_negatives
         return _ratio(2 * self.true_positives, 2 * self.true_positives + wrong)
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Two classes, and how often each was taken for the other.
+
+    Attributes
+    ----------
+    first, second : int
+        The classes, the lower number first.
+    first_as_second, second_as_first : int
+        Images of the first that were predicted as the second, and the other way round.
+    """
+
+    first: int
+    second: int
+    first_as_second: int
+    second_as_first: int
+
+    @property
+    def total(self) -> int:
+        """Confusions in both directions."""
+        return self.first_as_second + self.second_as_first
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +129,77 @@ class ConfusionMatrix:
         """Share of wrong predictions; NaN without images."""
         return _ratio(self.n - int(self.counts.trace()), self.n)
 
+    @property
+    def precision(self) -> FloatArray:
+        """Precision of each class, float64, shape (C,); NaN where it was never predicted."""
+        return np.diagonal(self.by_column)
+
+    @property
+    def recall(self) -> FloatArray:
+        """Recall of each class, float64, shape (C,); NaN where it does not occur."""
+        return np.diagonal(self.by_row)
+
+    @property
+    def f1(self) -> FloatArray:
+        """F1 of each class, float64, shape (C,); NaN where it neither occurs nor is predicted."""
+        return _normalised(2 * self.counts.diagonal(), self.counts.sum(axis=0) + self.counts.sum(axis=1))
+
+    @property
+    def macro_precision(self) -> float:
+        """Mean of the defined precisions (scikit-learn's with `zero_division=nan`); NaN where none is."""
+        return _mean_of_defined(self.precision)
+
+    @property
+    def macro_recall(self) -> float:
+        """Mean of the defined recalls (balanced accuracy); NaN where none is."""
+        return _mean_of_defined(self.recall)
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean of the defined F1 of the classes, not the F1 of macro precision and recall; NaN where none is."""
+        return _mean_of_defined(self.f1)
+
+    @property
+    def off_diagonal(self) -> IntArray:
+        """The errors alone: the counts with zeros on the diagonal, int64, shape (C, C)."""
+        errors = self.counts.copy()
+        np.fill_diagonal(errors, 0)
+        return errors
+
+    def confused_pairs(self, limit: int | None = None) -> list[ConfusedPair]:
+        """List the pairs of classes that were confused, most often first; equals in the order of the classes.
+
+        Parameters
+        ----------
+        limit : int, optional
+            The most pairs to return.
+        """
+        first, second = np.triu_indices(len(self.classes), k=1)
+        there, back = self.counts[first, second], self.counts[second, first]
+        order = np.argsort(-(there + back), kind="stable")[:limit]
+        return [
+            ConfusedPair(int(first[k]), int(second[k]), int(there[k]), int(back[k]))
+            for k in order
+            if there[k] + back[k]
+        ]
+
+    def reordered(self, order: Sequence[int]) -> ConfusionMatrix:
+        """Return the matrix with its classes in another order.
+
+        Parameters
+        ----------
+        order : sequence of int
+            The numbers of all C classes, each once.
+
+        Raises
+        ------
+        ValueError
+            A class is missing or stands there twice.
+        """
+        if sorted(order) != list(range(len(self.classes))):
+            raise ValueError(f"{order} is no order of {len(self.classes)} classes")
+        return ConfusionMatrix(self.counts[np.ix_(order, order)], tuple(self.classes[k] for k in order))
+
     def element(self, index: int) -> ClassElements:
         """Read one class against the rest out of the matrix.
 
@@ -129,6 +229,11 @@ class ConfusionMatrix:
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else float("nan")
+
+
+def _mean_of_defined(values: FloatArray) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _normalised(counts: IntArray, totals: NDArray[np.int64]) -> FloatArray:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.analysis._json import or_none
 from explorer.analysis.predictions import FloatArray, Predictions
+from explorer.analysis.ranking import Ranking, Rankings, rank
 
 _UNDEFINED = np.empty(0)
 
@@ -46,18 +48,22 @@ class RocCurve:
         """Whether there were both positives and negatives."""
         return len(self.fpr) > 0
 
-    def thin(self, max_points: int = 400) -> RocCurve:
+    def thin(self, max_points: int = 400, corner: float = 1.0) -> RocCurve:
         """Take points off the curve that a chart cannot show; the area stays that of the full curve.
 
         A curve with more points is replaced by points spaced evenly along it, by the sum of both rates.
         Between two of them it rises by no more than 2 / (max_points - 1) in all, so no point of the full
-        curve is farther than 0.71 / (max_points - 1) of the axis from the drawn one: below one pixel of
-        `max_points`.
+        curve is farther than 0.71 / (max_points - 1) of the axis from the drawn one: with 400 points, below
+        one pixel of a plot of 560 by 560 (and of 1,000 by 430).
 
         Parameters
         ----------
         max_points : int
             The most points to keep, at least 2.
+        corner : float
+            Side of the square in the upper left that the chart shows, in (0, 1]. All points are spent on the part of
+            the curve within it, and the distance shrinks with it: still below a pixel of such a plot. A curve that
+            stays out of the square is thinned as a whole.
 
         Returns
         -------
@@ -69,7 +75,9 @@ class RocCurve:
         if len(self.fpr) <= max_points:
             return self
         walked = self.fpr + self.tpr
-        at = np.linspace(0.0, 2.0, max_points)
+        enters = walked[np.searchsorted(self.tpr, 1 - corner)] if corner < 1 else 0.0
+        leaves = walked[np.searchsorted(self.fpr, corner, side="right") - 1] if corner < 1 else 2.0
+        at = np.linspace(enters, leaves, max_points) if enters < leaves else np.linspace(0.0, 2.0, max_points)
         reached = np.searchsorted(walked, at, side="right") - 1
         return RocCurve(
             self.name,
@@ -102,21 +110,21 @@ class RocCurves:
     @classmethod
     def from_predictions(cls, predictions: Predictions) -> RocCurves:
         """Compute every curve at full resolution."""
-        scores = np.ascontiguousarray(predictions.probabilities.T)
-        positive = predictions.labels == np.arange(len(predictions.classes))[:, None]
-        per_class = tuple(
-            binary_curve(name, truth, score)
-            for name, truth, score in zip(predictions.classes, positive, scores, strict=True)
-        )
-        micro = binary_curve("micro", positive.ravel(), scores.ravel())
-        return cls(per_class, micro, _macro_average(per_class))
+        return cls.from_rankings(Rankings.from_predictions(predictions))
+
+    @classmethod
+    def from_rankings(cls, rankings: Rankings) -> RocCurves:
+        """Compute every curve from rankings that are there already."""
+        both = zip(rankings.classes, rankings.per_class, strict=True)
+        per_class = tuple(_curve(name, ranking) for name, ranking in both)
+        return cls(per_class, _curve("micro", rankings.micro), _macro_average(per_class))
 
     def auc_document(self) -> dict[str, float | list[float | None] | None]:
         """Areas for JSON: `macro`, `micro` and `per_class` in class order; None where undefined."""
         return {
-            "macro": _or_none(self.macro.auc),
-            "micro": _or_none(self.micro.auc),
-            "per_class": [_or_none(curve.auc) for curve in self.per_class],
+            "macro": or_none(self.macro.auc),
+            "micro": or_none(self.micro.auc),
+            "per_class": [or_none(curve.auc) for curve in self.per_class],
         }
 
 
@@ -137,23 +145,20 @@ def binary_curve(name: str, positive: NDArray[np.bool_], scores: FloatArray) -> 
     RocCurve
         At its corners: steps in one direction are joined, the area is counted over every step.
     """
-    positives = int(np.count_nonzero(positive))
-    negatives = len(positive) - positives
-    if not positives or not negatives:
+    return _curve(name, rank(positive, scores))
+
+
+def _curve(name: str, ranking: Ranking) -> RocCurve:
+    if not ranking.defined:
         return RocCurve(name, _UNDEFINED, _UNDEFINED, _UNDEFINED, float("nan"))
-    order = np.argsort(scores)[::-1]
-    ranked = scores[order]
-    last_of_ties = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    true = np.cumsum(positive[order])[last_of_ties]
-    false = last_of_ties + 1 - true
-    doubled_area = int(np.diff(false, prepend=0) @ (true + np.append(0, true[:-1])))
+    false, true = ranking.false, ranking.true
     corner = _corners(false, true)
     return RocCurve(
         name,
-        np.append(0, false[corner]) / negatives,
-        np.append(0, true[corner]) / positives,
-        np.append(np.inf, ranked[last_of_ties[corner]]),
-        doubled_area / (2 * positives * negatives),
+        np.append(0, false[corner]) / ranking.negatives,
+        np.append(0, true[corner]) / ranking.positives,
+        np.append(np.inf, ranking.scores[corner]),
+        ranking.auc,
     )
 
 
@@ -190,7 +195,3 @@ def _limits(curve: RocCurve, grid: FloatArray) -> FloatArray:
     between = upper[at] + (lower[following] - upper[at]) * (grid - rates[at]) / gap
     on_corner = rates[at] == grid
     return np.stack([np.where(on_corner, lower[at], between), np.where(on_corner, upper[at], between)])
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value

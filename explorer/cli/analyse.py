@@ -1,7 +1,8 @@
-"""`evaluate`, `predict` and `gradients`: what a checkpoint says, and why."""
+"""`evaluate`, `compare`, `predict` and `gradients`: what a checkpoint says, and why."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +25,7 @@ DatasetOption = Annotated[str | None, typer.Option(help="The data set; by defaul
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("evaluate")(evaluate)
+    app.command("compare")(compare)
     app.command("predict")(predict)
     app.command("gradients")(gradients)
 
@@ -35,28 +37,55 @@ def evaluate(
     csv: Annotated[Path | None, typer.Option(help="Write every image's probabilities to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Accuracy, log loss, confusion matrix and AUC on a split."""
+    """Accuracy, log loss, confusion matrix, AUC, precision, recall and calibration on a split, with intervals."""
     from explorer.analysis.summary import evaluation_document, write_predictions_csv
 
-    checkpoint, predictions = _predictions(reference, dataset, split)
+    checkpoint = _load(reference)
+    predictions = _predictions(checkpoint, _dataset(checkpoint, dataset), split)
     if csv is not None:
         write_predictions_csv(csv, predictions)
     document = evaluation_document(predictions, reference)
     if as_json:
         print_json(document)
         return
-    auc = document["auc"]["macro"]
     typer.echo(
         f"{checkpoint.name} on {predictions.n:,} images of {predictions.dataset} ({predictions.split}): "
-        f"accuracy {percent(document['accuracy'])}, log loss {document['log_loss']:.4f}, "
-        f"macro AUC {'undefined' if auc is None else f'{auc:.4f}'}"
+        f"accuracy {percent(document['accuracy'])}, log loss {_figure(document['log_loss'])}, "
+        f"macro AUC {_figure(document['auc']['macro'])}"
     )
+    print_table("Figures", ("figure", "value>", "95% interval>"), _figures(document))
+    print_table("Confusion matrix", *_matrix(predictions.classes, document["confusion_matrix"]))
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A checkpoint: file, name, run id, or RUN@k.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same classes.")],
+    dataset: Annotated[str | None, typer.Option(help="The data set; by default the one both were trained on.")] = None,
+    split: SplitOption = "test",
+    as_json: Json = False,
+) -> None:
+    """Compare two checkpoints image by image: who is right where, and whether that is more than chance."""
+    from explorer.analysis.comparison import Comparison
+
+    a, b = _load(first), _load(second)
+    chosen = _common_dataset(a, b, dataset)
+    comparison = Comparison.from_predictions(_predictions(a, chosen, split), _predictions(b, chosen, split))
+    document = comparison.document(first, second)
+    if as_json:
+        print_json(document)
+        return
+    verdict = comparison.verdict()
+    typer.echo(f"A: {a.name}, accuracy {percent(document['accuracy']['a'])}")
+    typer.echo(f"B: {b.name}, accuracy {percent(document['accuracy']['b'])}")
+    typer.echo(f"{comparison.n:,} images of {comparison.dataset} ({comparison.split}): {verdict.finding}.")
+    typer.echo(f"{verdict.counts}; {verdict.test}.")
     rows = [
-        (name, *(f"{count:,}" for count in row))
-        for name, row in zip(predictions.classes, document["confusion_matrix"], strict=True)
+        ("A right", f"{comparison.both_right:,}", f"{comparison.only_a:,}"),
+        ("A wrong", f"{comparison.only_b:,}", f"{comparison.both_wrong:,}"),
     ]
-    columns = ("true \\ predicted", *(f"{name}>" for name in predictions.classes))
-    print_table("Confusion matrix", columns, rows)
+    print_table("Agreement", ("", "B right>", "B wrong>"), rows)
+    title = "Confusion matrix of B less that of A"
+    print_table(title, *_matrix(comparison.classes, document["matrix_difference"], "+"))
 
 
 def predict(
@@ -98,11 +127,10 @@ def gradients(
     typer.echo(f"Wrote {len(images):,} gradients to {csv}.", err=True)
 
 
-def _predictions(reference: str, dataset: str | None, split: str) -> "tuple[Checkpoint, Predictions]":
+def _predictions(checkpoint: "Checkpoint", dataset: str, split: str) -> "Predictions":
     from explorer.analysis.predictions import Predictions
 
-    checkpoint = _load(reference)
-    return checkpoint, Predictions.compute(checkpoint, load_split(_dataset(checkpoint, dataset), split))
+    return Predictions.compute(checkpoint, load_split(dataset, split))
 
 
 def _load(reference: str) -> "Checkpoint":
@@ -116,3 +144,51 @@ def _dataset(checkpoint: "Checkpoint", chosen: str | None) -> str:
     if dataset is None:
         raise CheckpointError(f"{checkpoint.name} does not say what it was trained on. Name the set with --dataset.")
     return dataset
+
+
+def _common_dataset(a: "Checkpoint", b: "Checkpoint", chosen: str | None) -> str:
+    dataset = chosen or a.dataset or b.dataset
+    if dataset is None:
+        raise CheckpointError(f"{a.name} does not say what it was trained on. Name the set with --dataset.")
+    if not chosen and a.dataset and b.dataset and a.dataset != b.dataset:
+        raise CheckpointError(
+            f"{a.name} was trained on {a.dataset}, {b.name} on {b.dataset}. Name the set to compare them on with "
+            "--dataset."
+        )
+    return dataset
+
+
+def _figures(document: dict[str, Any]) -> list[tuple[str, str, str]]:
+    intervals = document["intervals"]
+    shares = [
+        ("accuracy", document["accuracy"], intervals["accuracy"]),
+        ("misclassification rate", document["misclassification_rate"], intervals["misclassification_rate"]),
+        *((f"macro {name}", document[name]["macro"], None) for name in ("precision", "recall")),
+        ("macro F1", document["f1"]["macro"], None),
+        ("expected calibration error", document["expected_calibration_error"], None),
+    ]
+    areas = [(f"{kind} AUC", document["auc"][kind], intervals["auc"][kind]) for kind in ("macro", "micro")]
+    precisions = [
+        (f"{kind} average precision", document["average_precision"][kind], None) for kind in ("macro", "micro")
+    ]
+    return [
+        *((name, percent(value), _between(ends, percent)) for name, value, ends in shares),
+        *((name, _figure(value), _between(ends, _figure)) for name, value, ends in areas + precisions),
+        ("log loss (nats)", _figure(document["log_loss"]), ""),
+    ]
+
+
+def _between(ends: list[float | None] | None, written: Callable[[float | None], str]) -> str:
+    return "" if ends is None else " to ".join(written(end) for end in ends)
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def _matrix(
+    classes: Sequence[str], counts: Sequence[Sequence[int]], sign: str = "-"
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    columns = ("true \\ predicted", *(f"{name}>" for name in classes))
+    rows = [(name, *(f"{n:{sign},}" if n else "0" for n in row)) for name, row in zip(classes, counts, strict=True)]
+    return columns, rows

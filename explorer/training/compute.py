@@ -57,7 +57,8 @@ def _rivals(run: Run) -> list[Run]:
             found.append(runs.get(run_id))
         except RunError:
             continue
-    return found or [run]
+    covered = {one for each in found for one in batches.ids(each) or [each.id]}
+    return found if run.id in covered else [*found, run]  # the first seed of its side may have been deleted
 
 
 def _race(rivals: Sequence[Run], interruption: Interruption, listen: Listener | None) -> None:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.analysis.confusion import ClassElements, ConfusionMatrix
+from explorer.analysis.intervals import wilson
 from explorer.analysis.roc import RocCurve, RocCurves
 from explorer.ui.charts.matrix import MatrixView
 from explorer.ui.formats import count, percent
@@ -25,24 +25,6 @@ UNITS = {
     "integrated-gradients": "share of the score",
     "occlusion": "fall of the score",
 }
-
-
-def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson, JASA 22, 1927); (nan, nan) without observations.
-
-    Parameters
-    ----------
-    successes, n : int
-    confidence : float
-        Probability with which such intervals hold the true share.
-    """
-    if n == 0:
-        return math.nan, math.nan
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def accuracy(matrix: ConfusionMatrix) -> str:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from explorer.analysis.confusion import ConfusionMatrix
+from explorer.analysis.confusion import ConfusedPair, ConfusionMatrix
 from explorer.analysis.predictions import Predictions
 
 
@@ -51,6 +51,13 @@ def test_matrix_and_rates_equal_scikit_learn(drawn):
             [element.precision, element.recall, element.f1], [precision[k], recall[k], f1[k]], atol=1e-12
         )
         np.testing.assert_allclose(element.specificity, tn / (tn + fp) if tn + fp else np.nan, atol=1e-12)
+        np.testing.assert_allclose(element.false_positive_rate, fp / (tn + fp) if tn + fp else np.nan, atol=1e-12)
+    for ours, theirs in ((matrix.precision, precision), (matrix.recall, recall), (matrix.f1, f1)):
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+    macro = metrics.precision_recall_fscore_support(
+        labels, predicted, labels=names, average="macro", zero_division=np.nan
+    )
+    np.testing.assert_allclose([matrix.macro_precision, matrix.macro_recall, matrix.macro_f1], macro[:3], atol=1e-12)
 
 
 @settings(deadline=None)
@@ -77,6 +84,44 @@ def test_no_images_leave_everything_undefined():
     assert matrix.n == 0
     assert np.isnan(matrix.accuracy)
     assert np.isnan(matrix.by_row).all()
+    assert np.isnan([matrix.macro_precision, matrix.macro_recall, matrix.macro_f1]).all()
+    assert matrix.confused_pairs() == []
+
+
+def test_errors_stand_off_the_diagonal():
+    matrix = _matrix([0, 0, 1, 2, 2], [0, 1, 1, 0, 0], 3)
+    assert matrix.off_diagonal.tolist() == [[0, 1, 0], [0, 0, 0], [2, 0, 0]]
+    assert matrix.counts.trace() == 2
+
+
+@settings(deadline=None)
+@given(pairs, st.none() | st.integers(1, 4))
+def test_pairs_are_counted_in_both_directions(drawn, limit):
+    classes, both = drawn
+    labels, predicted = np.array(both).T
+    found = _matrix(labels, predicted, classes).confused_pairs(limit)
+    expected = []
+    for first in range(classes):
+        for second in range(first + 1, classes):
+            there, back = both.count((first, second)), both.count((second, first))
+            if there + back:
+                expected.append(ConfusedPair(first, second, there, back))
+    expected.sort(key=lambda pair: -pair.total)
+    assert found == expected[:limit]
+
+
+def test_another_order_moves_rows_columns_and_names():
+    matrix = _matrix([0, 0, 1, 2, 2], [0, 1, 1, 0, 0], 3)
+    moved = matrix.reordered([2, 0, 1])
+    assert moved.classes == ("c", "a", "b")
+    assert moved.counts.tolist() == [[0, 2, 0], [0, 1, 1], [0, 0, 1]]
+    assert moved.element(1) == matrix.element(0)
+
+
+@pytest.mark.parametrize("order", [[0, 1], [0, 0, 1], [0, 1, 3]])
+def test_an_order_has_every_class_once(order):
+    with pytest.raises(ValueError, match="no order of 3 classes"):
+        _matrix([0], [0], 3).reordered(order)
 
 
 @pytest.mark.parametrize("index", [-1, 3])

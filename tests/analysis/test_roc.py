@@ -9,6 +9,7 @@ from sklearn import metrics
 from sklearn.preprocessing import label_binarize
 
 from explorer.analysis.predictions import Predictions
+from explorer.analysis.ranking import Rankings
 from explorer.analysis.roc import RocCurve, RocCurves, binary_curve
 
 # Few distinct values, so that ties within and between the classes are common.
@@ -146,10 +147,40 @@ def test_thinning_stays_within_a_pixel(points, quality):
     assert (np.diff(thin.thresholds[1:]) <= 0).all()
 
 
+def test_all_points_go_into_the_corner_that_is_shown():
+    random = np.random.default_rng(5)
+    positive = random.random(20_000) < 0.5
+    curve = binary_curve("x", positive, random.normal(3 * positive, 1.0))
+    thin = curve.thin(400, corner=0.1)
+    assert len(thin.fpr) == 400
+    shown = (curve.fpr <= 0.1) & (curve.tpr >= 0.9)
+    assert shown.sum() > 400
+    inside = RocCurve("x", curve.fpr[shown], curve.tpr[shown], curve.thresholds[shown], curve.auc)
+    assert _farthest(inside, thin) < 0.1 / 400
+    assert _farthest(inside, curve.thin(400)) > 0.1 / 400
+    assert thin.tpr[0] == pytest.approx(0.9, abs=1e-3)
+    assert thin.fpr[-1] == pytest.approx(0.1, abs=1e-3)
+
+
+def test_a_curve_that_stays_out_of_the_corner_is_thinned_as_a_whole():
+    random = np.random.default_rng(5)
+    curve = binary_curve("x", random.random(20_000) < 0.5, random.random(20_000))
+    whole, corner = curve.thin(400), curve.thin(400, corner=0.2)
+    np.testing.assert_array_equal(corner.fpr, whole.fpr)
+    np.testing.assert_array_equal(corner.tpr, whole.tpr)
+
+
 def test_a_staircase_of_the_worst_kind_stays_within_a_pixel():
     steps = np.arange(2001)
     curve = RocCurve("x", (steps // 2) / 1000, ((steps + 1) // 2) / 1000, -steps.astype(float), 0.5)
     assert _farthest(curve, curve.thin(400)) < 1 / 400
+
+
+def test_rankings_that_are_there_give_the_same_curves(random_predictions):
+    ours = RocCurves.from_rankings(Rankings.from_predictions(random_predictions))
+    theirs = RocCurves.from_predictions(random_predictions)
+    assert ours.auc_document() == theirs.auc_document()
+    np.testing.assert_array_equal(ours.micro.tpr, theirs.micro.tpr)
 
 
 def test_small_curves_are_not_thinned(random_predictions):

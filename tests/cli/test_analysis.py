@@ -38,6 +38,12 @@ def test_evaluate_agrees_with_scikit_learn(evaluated, trained):
         "log_loss",
         "confusion_matrix",
         "auc",
+        "precision",
+        "recall",
+        "f1",
+        "average_precision",
+        "expected_calibration_error",
+        "intervals",
     ]
     assert (document["checkpoint"], document["dataset"], document["split"]) == (
         trained[0]["checkpoint"],
@@ -55,6 +61,12 @@ def test_evaluate_agrees_with_scikit_learn(evaluated, trained):
     assert document["auc"]["per_class"] == pytest.approx(areas, abs=1e-6)
     micro = metrics.roc_auc_score(binary.ravel(), probabilities.ravel())
     assert document["auc"]["micro"] == pytest.approx(micro, abs=1e-6)
+    assert document["f1"]["macro"] == pytest.approx(metrics.f1_score(labels, predicted, average="macro"))
+    low, high = document["intervals"]["accuracy"]
+    assert low < document["accuracy"] < high
+    assert high - low == pytest.approx(
+        2 * 1.96 * np.sqrt(document["accuracy"] * (1 - document["accuracy"]) / 1e4), rel=0.01
+    )
 
 
 def test_a_run_is_its_best_epoch_and_run_at_k_its_epoch_k(run, explorer):
@@ -77,12 +89,61 @@ def test_evaluate_on_another_set_and_its_table(run, explorer, tmp_path):
     assert code == 0
     assert "10,000 images of mnist (test)" in output
     assert "Confusion matrix" in output
+    assert "expected calibration error" in output
     with path.open() as file:
         header, *rows = csv.reader(file)
     assert header == ["index", "label", "predicted", *(f"p_{k}" for k in range(10))]
     assert [int(row[0]) for row in rows] == list(range(10_000))
     assert [int(row[1]) for row in rows] == load_split("mnist", "test").labels.tolist()
     assert sum(map(float, rows[0][3:])) == pytest.approx(1, abs=1e-8)
+
+
+def test_two_epochs_are_compared_image_by_image(run, explorer):
+    from scipy.stats import binomtest
+    from sklearn import metrics
+
+    first, second = f"{run['run']}@1", run["checkpoint"]
+    code, output, messages = explorer("compare", first, second, "--split", "validation", "--json")
+    assert (code, messages) == (0, "")
+    document = json.loads(output)
+    assert (document["a"], document["b"]) == (first, second)
+    assert (document["dataset"], document["split"], document["n"]) == ("fashion-mnist", "validation", 6000)
+    split = load_split("fashion-mnist", "validation")
+    with torch.no_grad():
+        pixels = torch.tensor(split.images).float().unsqueeze(1) / 255
+        paths = (run["checkpoint"].replace("0002", "0001"), run["checkpoint"])
+        predicted = [load_checkpoint(path).classifier()(pixels).argmax(1).numpy() for path in paths]
+    a, b = (one == split.labels for one in predicted)
+    assert document["accuracy"] == pytest.approx({"a": a.mean(), "b": b.mean(), "difference": b.mean() - a.mean()})
+    counts = [int((x & y).sum()) for x, y in ((a, b), (a, ~b), (~a, b), (~a, ~b))]
+    assert [document[key] for key in ("both_right", "only_a", "only_b", "both_wrong")] == counts
+    p = binomtest(counts[1], counts[1] + counts[2]).pvalue
+    assert document["mcnemar_p"] == pytest.approx(p, rel=1e-6)
+    assert document["distinguishable"] == (p < 0.05)
+    matrices = [metrics.confusion_matrix(split.labels, one) for one in predicted]
+    assert document["matrix_difference"] == (matrices[1] - matrices[0]).tolist()
+
+
+def test_a_comparison_for_people(run, explorer):
+    code, output, _ = explorer("compare", run["run"], run["run"], "--dataset", "mnist", "--split", "validation")
+    assert code == 0
+    assert "not distinguishable on these 6,000 images" in output
+    assert "Agreement" in output
+    assert "Confusion matrix of B less that of A" in output
+
+
+def test_comparisons_that_make_no_sense(run, explorer):
+    for arguments in (
+        ["mnist-lenet"],
+        ["mnist-lenet", "--dataset", "mnist", "--split", "validation"],
+        ["nothing"],
+        [run["run"], "--split", "all"],
+        [run["run"], "--dataset", "cifar"],
+    ):
+        code, output, messages = explorer("compare", run["run"], *arguments, "--json")
+        assert (code, output) == (1, "")
+        assert messages.startswith("Error: ")
+        assert messages.count("\n") == 1
 
 
 def test_gradients_of_a_run_against_autograd(run, explorer, tmp_path, monkeypatch):
@@ -258,6 +319,6 @@ def test_names_that_are_no_unicode_are_printed_as_valid_json(run, explorer, tmp_
 def test_help_lists_every_command_and_hides_the_supervisor(explorer):
     code, output, _ = explorer("--help")
     assert code == 0
-    for name in ("data", "train", "resume", "runs", "checkpoints", "evaluate", "predict", "gradients"):
+    for name in ("data", "train", "resume", "runs", "checkpoints", "evaluate", "compare", "predict", "gradients"):
         assert f"  {name}" in output
     assert "supervise" not in output

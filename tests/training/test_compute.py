@@ -1,9 +1,12 @@
 """The two sides of a duel, computed in turns by one process."""
 
+import shutil
+
 import pytest
 
 from explorer.errors import RunError
 from explorer.store import runs
+from explorer.studies import seeds
 from explorer.training import control
 from explorer.training.compute import TurnClock, compute
 from explorer.training.execution import execute
@@ -130,3 +133,13 @@ def test_a_run_of_its_own_is_computed_alone(configure):
     compute(run, records.append)
     assert run.status.state == "finished"
     assert sum(isinstance(record, Epoch) for record in records) == 3
+
+
+def test_seeds_whose_first_was_deleted_are_computed_all_the_same(configure, home):
+    members = seeds.create(configure(**SMALL), 3)
+    rival = runs.create(configure(**SMALL, optimizer="sgd").model_dump(mode="json"))
+    for run in [*members, rival]:
+        run.set_group(run.description["group"] | {"rivals": [members[0].id, rival.id]})
+    shutil.rmtree(members[0].path)
+    compute(members[1])
+    assert [run.status.state for run in (*members[1:], rival)] == ["finished"] * 3

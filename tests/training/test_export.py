@@ -2,12 +2,10 @@ import csv
 import errno
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -217,10 +215,10 @@ def test_what_cannot_be_exported(run, tmp_path):
 
 
 def test_a_file_that_goes_while_it_is_packed_is_named(run, monkeypatch):
-    last = next(epoch for epoch in run.kept_epochs() if epoch != run.status.best_epoch)
-    monkeypatch.setattr(Run, "predictions", lambda self, split, epoch: self.path / "gone")
-    monkeypatch.setattr(Path, "is_file", lambda _path: True)
-    monkeypatch.setattr(Path, "stat", lambda path, **_keywords: os.stat(run.weights(last)))
+    def gone(*_arguments):
+        (run.path / "gone").read_bytes()
+
+    monkeypatch.setattr(archives, "pack", gone)
     with pytest.raises(RunError, match=r"gone of run .* is missing; nothing was exported"):
         export_run(run)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from explorer.analysis.confusion import ConfusionMatrix
+from explorer.analysis.intervals import wilson
 from explorer.analysis.predictions import Predictions
 from explorer.analysis.roc import RocCurves
 from explorer.ui import explanations
@@ -32,7 +33,7 @@ def sentences(text):
 )
 def test_the_interval_is_wilsons(hits, n, low, high):
     """81 of 263 is Newcombe's example (Statistics in Medicine 17, 1998, table I)."""
-    assert explanations.wilson(hits, n) == pytest.approx((low, high), abs=1e-4)
+    assert wilson(hits, n) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_without_images_the_interval_is_unknown():

@@ -82,7 +82,11 @@ def roc_chart(curves: RocCurves, chosen: int | None = None, corner: bool = False
     chart = alt.layer(diagonal, lines).properties(
         title="ROC curves: each class against the rest", height=HEIGHT, autosize=FIT_WIDTH, padding=PADDING
     )
-    return specification(chart, points=_points(every, labels), chance=[{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}])
+    return specification(
+        chart,
+        points=_points(every, labels, CORNER if corner else 1.0),
+        chance=[{"fpr": 0, "tpr": 0}, {"fpr": 1, "tpr": 1}],
+    )
 
 
 def roc_table(curves: RocCurves) -> tuple[list[str], list[list[Cell]]]:
@@ -100,10 +104,11 @@ def _area(curve: RocCurve) -> str:
     return f"{curve.auc:.4f}" if curve.defined else "undefined"
 
 
-def _points(curves: Sequence[RocCurve], labels: Sequence[str]) -> list[dict[str, Any]]:
+def _points(curves: Sequence[RocCurve], labels: Sequence[str], zoom: float) -> list[dict[str, Any]]:
+    """Return the points that a plot of the corner up to `zoom` needs."""
     return [
         {"curve": label, "step": step, "fpr": round(float(fpr), 6), "tpr": round(float(tpr), 6)}
         for curve, label in zip(curves, labels, strict=True)
-        for thin in [curve.thin(POINTS)]
+        for thin in [curve.thin(POINTS, zoom)]
         for step, (fpr, tpr) in enumerate(zip(thin.fpr, thin.tpr, strict=True))
     ]
