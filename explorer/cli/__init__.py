@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from explorer.cli import analyse, listing, training
+from explorer.cli import analyse, archives, listing, training
 from explorer.errors import ExplorerError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (listing, training, analyse):
+for module in (listing, training, archives, analyse):
     module.add_commands(app)
 
 
