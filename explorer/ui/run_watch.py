@@ -12,7 +12,7 @@ from explorer.ui import address, messages, watch_history
 from explorer.ui.text import markdown, shorten
 from explorer.ui.watch_curves import curves
 from explorer.ui.watch_epoch import newest, prepare
-from explorer.ui.watch_steering import controls, was_discarded
+from explorer.ui.watch_steering import controls, say_discarded, was_discarded
 from explorer.ui.watch_words import ICONS, damaged, describe, figures
 
 __all__ = ["choose", "choose_view", "describe", "follow", "remember_problem", "show_problem", "watch"]
@@ -45,6 +45,7 @@ def choose_view() -> str:
 
 def choose() -> Run | None:
     """Let the user choose the run to watch; at first the one in the URL, else the newest. None without runs."""
+    say_discarded()
     found = {run.id: run for run in runs.list_runs()}
     if not found:
         return None

@@ -42,11 +42,14 @@ def controls(run: Run, status: Status) -> None:
 
 
 def was_discarded(run: Run) -> bool:
-    """Whether this session has just discarded the run; said once."""
-    if st.session_state.get(_DISCARDED) != run.id:
-        return False
-    del st.session_state[_DISCARDED]
-    return True
+    """Whether this session has just discarded the run, and has not said so yet."""
+    return bool(st.session_state.get(_DISCARDED) == run.id)
+
+
+def say_discarded() -> None:
+    """Say once where a run is that this session has just discarded."""
+    if st.session_state.pop(_DISCARDED, None):
+        st.toast("The run lies in the bin. The page Runs can bring it back.", icon=":material/delete:", duration="long")
 
 
 def _end(run: Run, status: Status) -> None:
@@ -148,4 +151,3 @@ def _change_rate(run: Run, key: str) -> None:
 def _throw_away(run: Run) -> None:
     if _done(steering.discard, run):
         st.session_state[_DISCARDED] = run.id
-        st.toast("The run lies in the bin. The page Runs can bring it back.", icon=":material/delete:")

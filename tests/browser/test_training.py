@@ -134,7 +134,12 @@ def errors(visit: Any) -> list[str]:
 
 def test_a_run_is_watched_and_steered_in_two_tabs(started, visit):
     first, run = begin(started, visit, epochs=400)
-    charts(first).nth(1).locator("svg").wait_for()
+    try:
+        charts(first).nth(1).locator("svg").wait_for(timeout=40000)
+    except Exception:
+        first.screenshot(path="/tmp/watchlab/fail.png")
+        print("DEBUG", visit.errors, first.url, charts(first).count(), started.output()[-3000:])
+        raise
     second = opened(visit, f"{started.url}/train?run={run.id}")
     standing(second, "Training").wait_for()
     until(lambda: run.status.epoch >= 1)
@@ -223,9 +228,9 @@ def test_a_run_that_is_discarded_in_one_tab_is_gone_in_the_other(started, visit)
     first.get_by_role("button", name="Discard").click()
     first.get_by_text("goes to the bin").wait_for()
     press(first, "watch-discard")
+    first.get_by_text("The run lies in the bin").wait_for()
     second.get_by_text("This run is no longer here").wait_for()
     until(lambda: run.id not in {one.id for one in runs.list_runs()})
-    first.get_by_text("The run lies in the bin").wait_for()
     press(second, "watch-newest")
     second.get_by_text("This run is no longer here").wait_for(state="detached")
     for page in (first, second):

@@ -344,6 +344,8 @@ def test_a_fork_says_that_the_script_starts_from_random_weights():
     text = plain_script(configure(), parent={"run": '"""x', "epoch": 3})
     assert "went on from epoch 3 of another one; this starts from random weights." in " ".join(text.split())
     assert '"""x' not in text
+    assert "prints the run's accuracies" in " ".join(plain_script(configure()).split())
+    assert "accuracies" not in text
 
 
 def test_a_network_of_another_kind_is_refused_with_a_sentence(monkeypatch):

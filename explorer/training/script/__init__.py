@@ -55,13 +55,13 @@ def plain_script(
     text = ""
     for same_draws, same_split, density in TIERS:
         recipe = replace(recipe, same_draws=same_draws, same_split=same_split, density=density)
-        text = _script(recipe, _notes(config, cut, parent))
+        text = _script(recipe, _notes(config, cut, parent), forked=bool(parent))
         if text.count("\n") <= MOST_LINES:
             break
     return text
 
 
-def _script(recipe: Recipe, notes: Sequence[str]) -> str:
+def _script(recipe: Recipe, notes: Sequence[str], forked: bool) -> str:
     definitions = _definitions(recipe)
     parts = [
         _data.reading(recipe),
@@ -70,7 +70,7 @@ def _script(recipe: Recipe, notes: Sequence[str]) -> str:
         _steps.epochs(recipe),
     ]
     body = ("\n\n" if recipe.gaps else "\n").join("\n".join(part) for part in parts)
-    return f"{_docstring(recipe, notes)}\n{_imports(recipe, body)}\n{definitions}{body}\n"
+    return f"{_docstring(recipe, notes, forked)}\n{_imports(recipe, body)}\n{definitions}{body}\n"
 
 
 def _definitions(recipe: Recipe) -> str:
@@ -85,7 +85,7 @@ def _definitions(recipe: Recipe) -> str:
     return apart + "".join(line + "\n" for line in [*_settings(recipe), *inline])
 
 
-def _docstring(recipe: Recipe, notes: Sequence[str]) -> str:
+def _docstring(recipe: Recipe, notes: Sequence[str], forked: bool) -> str:
     what = f"{models.get(recipe.config.model).title} on {recipe.spec.title}"
     usage = "python train.py FOLDER" + (" START.pt" if recipe.config.initial else "")
     pytorch = f"PyTorch {torch.__version__.partition('+')[0]}"
@@ -93,11 +93,12 @@ def _docstring(recipe: Recipe, notes: Sequence[str]) -> str:
         short = " ".join([f'"""{what}, for {pytorch}. Run: {usage}', *notes])
         return "\n".join(textwrap.wrap(short, WIDTH - 3, break_on_hyphens=False)) + '"""\n'
     versions = f"{pytorch}, Python {platform.python_version()}"
-    begin = ["START.pt holds the weights that the run began with."] if recipe.config.initial else []
+    same = "With these, and the device and threads of the run, it prints the run's accuracies."
+    begin = "START.pt holds the weights that the run began with."
     details = [
         f"FOLDER holds the set's gzip files. Made by Fashion-MNIST Explorer {explorer.__version__} with {versions}.",
-        "With these, and the device and threads of the run, it prints the run's accuracies.",
-        *begin,
+        *([] if forked else [same]),
+        *([begin] if recipe.config.initial else []),
         *notes,
     ]
     text = "\n".join(textwrap.wrap(" ".join(details), WIDTH - 3, break_on_hyphens=False))
