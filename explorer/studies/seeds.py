@@ -50,7 +50,7 @@ def create(
     found: list[Run] = []
     try:
         for seed, one in zip(seeds, configs, strict=True):
-            origin = dict(group or {}) | {"seed": seed, "seeds": seeds}
+            origin = dict(group or {}) | {"seed": seed, "seeds": seeds} if group or count > 1 else {}
             label = f"{title[: runs.MAX_NAME - 16]}, seed {seed}" if count > 1 else title
             found.append(runs.create(one.model_dump(mode="json"), label, group=origin))
         if batched:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from explorer.errors import ExplorerError, RunError
 from explorer.paths import ROOT, home
-from explorer.store import runs
+from explorer.store import batches, runs
 from explorer.store.runs import Run
 from explorer.training import estimate, queue
 from explorer.training.watching import LOOK_SECONDS, WatchedFolder
@@ -227,10 +227,11 @@ def _state(run: Run) -> str:
 
 
 def _group(run: Run) -> str:
-    """Return what a worker computes as one: the run's group, or the run alone."""
+    """Return what a worker computes as one, by its first run: the sides of a duel, the seeds of a batch, or one run."""
     try:
-        return str((run.description.get("group") or {}).get("id", run.id))
-    except RunError:
+        rivals = run.description["group"].get("rivals") or batches.ids(run) or [run.id]
+        return str(rivals[0])
+    except (ExplorerError, TypeError, KeyError):
         return run.id
 
 

@@ -9,7 +9,7 @@ import models
 from explorer.data import catalog
 from explorer.errors import ConfigError, ExplorerError
 from explorer.store import runs
-from explorer.training import supervisor
+from explorer.studies import seeds
 from explorer.training.config import TrainConfig
 from explorer.training.initial import fits
 from explorer.training.plan import Plan, make_plan
@@ -127,6 +127,15 @@ def _values(dataset: str) -> tuple[dict[str, Any], list[str]]:
             key=f"{KEY}-name",
             persist_state="session",
         )
+        st.number_input(
+            "Runs with different seeds",
+            1,
+            seeds.MAX_SEEDS,
+            1,
+            help="Train so many runs that differ in their seed alone: it shows how much is chance.",
+            key=f"{KEY}-repeats",
+            persist_state="session",
+        )
         _add(values, *MORE)
     return values, problems
 
@@ -209,8 +218,8 @@ def _start(checked: Checked, name: str) -> None:
     if checked.config is None:
         return
     try:
-        run = runs.create(checked.config.model_dump(mode="json"), name.strip())
-        supervisor.submit(run)
-        run_watch.follow(run)
+        made = seeds.create(checked.config, int(st.session_state.get(f"{KEY}-repeats", 1)), name.strip())
+        seeds.submit(made)
+        run_watch.follow(made[0])
     except ExplorerError as error:
         run_watch.remember_problem(error)

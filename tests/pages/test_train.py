@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 import models
 from explorer.paths import ROOT
-from explorer.store import runs
+from explorer.store import batches, runs
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import FORMAT, Metadata, save_checkpoint
 from explorer.training import queue, supervisor
@@ -416,3 +416,14 @@ def test_a_run_in_the_url_is_shown_and_a_forged_one_is_not(open_page):
 )
 def test_a_status_in_words(status, text):
     assert text in run_watch.describe(status)
+
+
+def test_several_seeds_are_queued_as_one_computation(open_page, queued):
+    app = open_page("train")
+    app.number_input(key="train-repeats").set_value(3).run()
+    start(app).click().run()
+    assert not app.exception
+    made = runs.list_runs()
+    assert sorted(run.config["seed"] for run in made) == [0, 1, 2]
+    assert len(queued) == 1
+    assert batches.ids(queued[0]) == [run.id for run in sorted(made, key=lambda run: run.config["seed"])]

@@ -247,16 +247,19 @@ def test_own_workers_and_those_of_others_are_counted_once(at_work, make, monkeyp
     assert list(at_work.workers) == [own.id, waiting.id, more.id]
 
 
-def test_the_runs_of_a_group_are_one_worker(at_work, configure, monkeypatch):
+@pytest.mark.parametrize("kind", ["batch", "rivals"])
+def test_runs_that_are_computed_as_one_are_one_worker(at_work, configure, monkeypatch, kind):
     monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0)
     config = configure().model_dump(mode="json")
-    group = [runs.create(config, group={"id": "seeds", "role": "seed"}) for _ in range(3)]
+    group = [runs.create(config) for _ in range(3)]
+    for run in group:
+        run.set_group({kind: [one.id for one in group]})
     queue.set_slots(1)
     with group[0].lock(), group[1].lock(), group[2].lock():
         for run in group:
             run.write_status(Status(state="running"))
         assert at_work._count_others() == 1
-        at_work.workers[group[0].id], at_work.groups[group[0].id] = _Process(None, (), ""), "seeds"
+        at_work.workers[group[0].id], at_work.groups[group[0].id] = _Process(None, (), ""), group[0].id
         assert at_work._count_others() == 0
 
 
