@@ -1,0 +1,192 @@
+"""A real training, watched and steered in two tabs of a real browser."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from explorer.paths import ROOT
+from explorer.store import runs
+from explorer.training import steering
+from explorer.training.config import TrainConfig
+from explorer.ui import config_link
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+APP = ROOT / "explorer" / "app.py"
+CONFIG = {"model": "lenet", "options": {"features": [4, 8], "dense": 32}, "subset": 320, "batch_size": 8}
+PATIENCE = 120_000
+"""Milliseconds: the machine may be busy."""
+
+TWO_SECONDS = 2.0
+"""So soon, a button pressed in one tab must show its effect in the other."""
+
+WATCHED = """() => {
+    const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
+    window.watched = {charts, pictures: charts.map(chart => chart.querySelector('svg')), heights: [], ticks: 0};
+    const note = () => {
+        window.watched.ticks += 1;
+        window.watched.heights.push(JSON.stringify(charts.map(chart => {
+            const box = chart.getBoundingClientRect();
+            const plot = chart.querySelector('.background').getBoundingClientRect();
+            return [box.top, box.height, plot.top, plot.left, plot.width, plot.height].map(Math.round);
+        })));
+    };
+    window.watched.observer = new MutationObserver(note);
+    charts.forEach(chart => window.watched.observer.observe(chart, {subtree: true, childList: true, attributes: true}));
+    note();
+}"""
+KEPT = """() => {
+    const {charts, pictures} = window.watched;
+    return charts.every((chart, i) => chart.isConnected && pictures[i].isConnected
+        && chart.querySelector('svg') === pictures[i]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The application, and a supervisor that ends with the tests."""
+    folder = tmp_path_factory.mktemp("training-home")
+    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
+    environment = {**os.environ, "EXPLORER_HOME": str(folder), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, "-m", "explorer", "supervise"]
+    with (folder / "supervisor.log").open("wb") as log:
+        supervisor = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
+    server.home = folder
+    yield server
+    server.stop()
+    for path in (folder / "runs").iterdir():
+        Run(path.name, path).request_stop()  # a worker outlives its supervisor
+    supervisor.terminate()
+    supervisor.wait(30)
+
+
+@pytest.fixture(autouse=True)
+def at_home(started: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look at the same runs as the application does, and leave none behind that is still computed."""
+    monkeypatch.setenv("EXPLORER_HOME", str(started.home))
+    yield
+    for run in runs.list_runs():
+        if run.status.state in runs.ACTIVE:
+            steering.discard(run)
+
+
+def begin(started: Any, visit: Any, **settings: Any) -> tuple[Any, runs.Run]:
+    """Open the page with a configuration, press Start, and return the page and its run."""
+    config = TrainConfig(**CONFIG | settings)
+    before = {run.id for run in runs.list_runs()}
+    page = opened(visit, f"{started.url}/train?{urlencode(config_link.parameters(config))}")
+    page.get_by_role("button", name="Start training").click()
+    until(lambda: {run.id for run in runs.list_runs()} > before)
+    (run,) = [run for run in runs.list_runs() if run.id not in before]
+    page.wait_for_url(f"**run={run.id}**")
+    progress(page).wait_for()
+    return page, run
+
+
+def opened(visit: Any, url: str) -> Any:
+    """Open a page without haste."""
+    page = visit("about:blank")
+    page.set_default_timeout(PATIENCE)
+    page.goto(url, wait_until="commit")
+    return page
+
+
+def progress(page: Any) -> Any:
+    return page.get_by_test_id("stProgress")
+
+
+def standing(page: Any, word: str) -> Any:
+    """Return the word that says where the run stands; the sign before it has text of its own."""
+    return progress(page).get_by_text(word, exact=True)
+
+
+def charts(page: Any) -> Any:
+    return page.locator("[data-testid=stVegaLiteChart]")
+
+
+def press(page: Any, key: str) -> float:
+    """Press a button and return when that was."""
+    page.locator(f".st-key-{key}").get_by_role("button").click()
+    return time.monotonic()
+
+
+def choose(page: Any, view: str) -> None:
+    page.locator(".st-key-watch-view").get_by_text(view, exact=True).click()
+
+
+def until(what: Callable[[], bool], seconds: float = PATIENCE / 1000) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def errors(visit: Any) -> list[str]:
+    return [error for error in visit.errors if "404" not in error]
+
+
+def test_a_run_is_watched_and_steered_in_two_tabs(started, visit):
+    first, run = begin(started, visit, epochs=400)
+    try:
+        charts(first).nth(1).locator("svg").wait_for(timeout=45000)
+    except Exception:
+        first.screenshot(path="/tmp/watchlab/fail.png")
+        print("DEBUG", visit.errors, first.url, charts(first).count(), started.output()[-3000:], first.get_by_test_id("stMain").inner_text()[-500:])
+        print(first.get_by_test_id("stMain").inner_html()[-6000:])
+        raise
+
+
+def _next(paused: tuple[int, int]) -> int:
+    """Return the first epoch that had not begun when a run stood still."""
+    epoch, step = paused
+    return epoch + (2 if step else 1)
+
+
+def _sum(page: Any) -> int:
+    texts = charts(page).nth(2).locator(".mark-text.role-mark text").all_text_contents()
+    return sum(int(text.replace(",", "")) for text in texts)
+
+
+def _slack(started: Any) -> float:
+    """How much longer the machine takes for anything, by a request that should take no time."""
+    import urllib.request
+
+    begin = time.monotonic()
+    for _ in range(5):
+        urllib.request.urlopen(f"{started.url}/_stcore/health", timeout=30).read()
+    return 20 * (time.monotonic() - begin)
+
+
+def test_a_button_leads_from_the_finished_run_to_its_evaluation(started, visit):
+    page, run = begin(started, visit, epochs=1)
+    standing(page, "Finished").wait_for()
+    press(page, "to-evaluate")
+    page.get_by_role("heading", name="Evaluate", exact=True).wait_for()
+    assert f"checkpoint={run.id}" in page.url
+    assert errors(visit) == []
+
+
+def test_a_run_that_is_discarded_in_one_tab_is_gone_in_the_other(started, visit):
+    first, run = begin(started, visit, epochs=400)
+    second = opened(visit, f"{started.url}/train?run={run.id}")
+    standing(second, "Training").wait_for()
+    first.get_by_role("button", name="Discard").click()
+    first.get_by_text("goes to the bin").wait_for()
+    press(first, "watch-discard")
+    first.get_by_text("The run lies in the bin").wait_for()
+    second.get_by_text("This run is no longer here").wait_for()
+    until(lambda: run.id not in {one.id for one in runs.list_runs()})
+    press(second, "watch-newest")
+    second.get_by_text("This run is no longer here").wait_for(state="detached")
+    for page in (first, second):
+        assert page.get_by_test_id("stException").count() == 0
+    assert errors(visit) == []
