@@ -1,9 +1,16 @@
 """Every test has an `EXPLORER_HOME` of its own; the unpacked data sets are shared, so that each is unpacked once."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True)
+"""The same examples every time; new ones are looked for on people's own machines."""
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session", autouse=True)

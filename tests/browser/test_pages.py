@@ -123,7 +123,7 @@ def test_the_choice_survives_the_menu_and_a_reload(started, visit):
     page.reload()
     page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
     page.get_by_text("Epoch", exact=True).wait_for()
-    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "1"
+    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "1 ●"
 
 
 def test_the_back_button_undoes_a_choice(started, visit):

@@ -4,6 +4,7 @@ import torch
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
+from explorer.training import control
 from explorer.training.execution import execute
 from explorer.training.forking import fork, optimizer_kept
 
@@ -104,7 +105,8 @@ def test_the_first_run_may_be_deleted(trained):
     assert made.status.epoch == 5
 
 
-def test_an_interrupted_fork_goes_on_where_it_was(trained):
+def test_an_interrupted_fork_goes_on_where_it_was(trained, monkeypatch):
+    monkeypatch.setattr(control, "LOOK_SECONDS", 0.0)
     run = trained()
     whole, made = fork(run, 2, {"epochs": 5}), fork(run, 2, {"epochs": 5})
     execute(whole)

@@ -39,14 +39,15 @@ def _changed_rate(recipe: Recipe) -> list[str]:
 
 
 def _batches(recipe: Recipe) -> list[str]:
-    """Return the line that goes through the batches of an epoch."""
+    """Return the lines that go through the batches of an epoch, but for what is done with them."""
     bounds = recipe.plan.bounds
-    order, batch = "train[torch.randperm(len(train))]", bounds[1]
+    order, batch, before = "train[torch.randperm(len(train))]", bounds[1], []
     parts = f"{order}.split({batch})"
     if bounds[-1] - bounds[-2] > batch:  # a single image at the end, which batch norm cannot take, joined the others
-        parts = f"{order}.tensor_split(tuple(range({batch}, {bounds[-2] + 1}, {batch})))"
+        before = [f"order = {order}"]
+        parts = f"order.tensor_split([*range({batch}, {bounds[-2] + 1}, {batch})])"
     numbered = recipe.ends_within or (recipe.same_draws and (recipe.augments or recipe.drops_out))
-    return [f"for step, batch in enumerate({parts}):" if numbered else f"for batch in {parts}:"]
+    return [*before, f"for step, batch in enumerate({parts}):" if numbered else f"for batch in {parts}:"]
 
 
 def _step(recipe: Recipe) -> list[str]:
