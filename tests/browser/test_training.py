@@ -63,7 +63,7 @@ def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pyte
     server.home = folder
     yield server
     server.stop()
-    for path in (folder / "runs").iterdir():
+    for path in (folder / "runs").glob("*"):
         runs.Run(path.name, path).request_stop()  # a worker outlives its supervisor
     supervisor.terminate()
     supervisor.wait(30)
