@@ -1,6 +1,8 @@
 """The confusion matrix as a grid of numbers."""
 
+import copy
 import math
+from functools import lru_cache
 from typing import Any, Literal
 
 import altair as alt
@@ -39,6 +41,15 @@ def confusion_matrix(matrix: ConfusionMatrix, view: MatrixView = "Counts", chose
         As wide as its place; the shade grows with the square root of the value, so small errors are seen.
     """
     domain = list(matrix.classes)
+    chart = _chart(matrix.classes, view, chosen is not None, theme.sequential(), theme.colour("primaryColor"))
+    cell = {"true": domain[chosen or 0], "predicted": domain[chosen or 0]}
+    return copy.deepcopy(chart) | {"datasets": {"cells": _cells(matrix, view), "chosen": [cell]}}
+
+
+@lru_cache(maxsize=32)
+def _chart(classes: tuple[str, ...], view: MatrixView, framed: bool, shades: tuple[str, ...], accent: str) -> Spec:
+    """Return the chart without its data: building it takes much longer than the cells do."""
+    domain = list(classes)
     x = alt.X(
         "predicted:N",
         sort=None,
@@ -52,18 +63,17 @@ def confusion_matrix(matrix: ConfusionMatrix, view: MatrixView = "Counts", chose
         axis=alt.Axis(title="true class", labelLimit=0, labelFlush=False, labelOverlap=False, ticks=False),
     )
     base = alt.Chart(named("cells")).encode(x=x, y=y)
-    shade = alt.Color("depth:Q", scale=alt.Scale(domain=[0, 1], range=list(theme.sequential())))
+    shade = alt.Color("depth:Q", scale=alt.Scale(domain=[0, 1], range=list(shades)))
     tooltip = ["true:N", "predicted:N", "images:N", alt.Tooltip("row:N", title="of the true class")]
     tooltip.append(alt.Tooltip("column:N", title="of the predicted class"))
     cells = base.mark_rect().encode(color=shade.legend(None), tooltip=tooltip)
     numbers = base.mark_text(fontSize=alt.ExprRef("clamp(width / 42, 7.5, 13)")).encode(
         text="label:N", color=alt.Color("ink:N", scale=None), tooltip=tooltip
     )
-    layers = [cells, numbers, *([] if chosen is None else _frames())]
+    layers = [cells, numbers, *(_frames(accent) if framed else [])]
     chart = alt.layer(*layers).resolve_scale(color="independent")
     chart = chart.properties(title=_TITLES[view], height=HEIGHT, autosize=FIT_WIDTH, padding=PADDING)
-    cell = {"true": domain[chosen or 0], "predicted": domain[chosen or 0]}
-    return specification(chart, cells=_cells(matrix, view), chosen=[cell])
+    return specification(chart)
 
 
 def confusion_table(matrix: ConfusionMatrix, view: MatrixView) -> tuple[list[str], list[list[Cell]]]:
@@ -108,7 +118,6 @@ def _share(value: float) -> str:
     return formats.percent(None if math.isnan(value) else value)
 
 
-def _frames() -> list[alt.Chart]:
-    accent = theme.colour("primaryColor")
+def _frames(accent: str) -> list[alt.Chart]:
     frame = alt.Chart(named("chosen")).mark_rect(filled=False, fillOpacity=0, stroke=accent, strokeWidth=1.5)
     return [frame.encode(y=alt.Y("true:N", sort=None)), frame.encode(x=alt.X("predicted:N", sort=None))]
