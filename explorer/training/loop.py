@@ -23,6 +23,7 @@ from explorer.store.checkpoints import Classifier
 from explorer.training.batches import Batches
 from explorer.training.config import TrainConfig
 from explorer.training.initial import initial_checkpoint
+from explorer.training.memory import release
 from explorer.training.optimizers import learning_rate
 from explorer.training.plan import Plan, make_plan
 from explorer.training.randomness import seed_global
@@ -30,6 +31,8 @@ from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
 from explorer.training.state import TrainingState
 
 FINITE_CHECK_STEPS = 25
+EVALUATION_BATCH = 100
+"""Smaller than most training batches, so that evaluating needs no more memory than training."""
 
 
 def train(
@@ -191,7 +194,11 @@ class Loop:
         spec = catalog.get(config.dataset)
         classifier = Classifier(state.evaluated, spec.mean, spec.std).to(state.device).eval()
         splits = {name: load_split(config.dataset, name) for name in ("validation", "test")}
-        logits = {name: predict(classifier, split.images, device=state.device) for name, split in splits.items()}
+        release()
+        logits = {
+            name: predict(classifier, split.images, EVALUATION_BATCH, state.device) for name, split in splits.items()
+        }
+        release()
         if not all(np.isfinite(values).all() for values in logits.values()):
             raise self._diverged()
         rate = state.optimizer.param_groups[0]["lr"]

@@ -51,8 +51,7 @@ def ready(page: Any, title: str) -> None:
     page.wait_for_function(READY, timeout=90_000)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_shows_without_errors_and_without_sideways_scrolling(started, visit, path, width, scheme):
     foreign: list[str] = []

@@ -430,7 +430,7 @@ def scripts(tmp_path_factory):
     assert done.returncode == 0, done.stdout[:2000]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=configurations())
 def test_any_configuration_makes_a_short_tidy_script(scripts, values):
     try:
