@@ -1,10 +1,11 @@
 """Importing an archive of a run: everything that it holds is checked before a run is made of it."""
 
+import contextlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -23,6 +24,8 @@ from explorer.training.config import TrainConfig
 from explorer.training.keeping import best_epoch, curve
 
 FORMAT = 1
+ABANDONED_SECONDS = 3600
+"""An import that has not ended after so long was killed."""
 MAX_DEVICE = 80
 REASONS = ("epochs", "time", "patience", "user")
 
@@ -93,12 +96,21 @@ def import_archive(source: Path | bytes) -> Run:
     """
     try:
         runs.folder().mkdir(parents=True, exist_ok=True)
+        _sweep()
         with tempfile.TemporaryDirectory(dir=runs.folder(), prefix=".import-") as name:
             folder = Path(name)
             found = archives.unpack(source, folder)
             return _keep(folder, _Archive(folder, found))
     except OSError as error:
         raise RunError(f"The run cannot be saved: {error.strerror or error}. Free some disk space.") from None
+
+
+def _sweep() -> None:
+    """Remove what an import that was killed has left behind."""
+    for left in runs.folder().glob(".import-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left)
 
 
 class _Archive:
@@ -221,7 +233,7 @@ def _keep(folder: Path, archive: _Archive) -> Run:
     return run
 
 
-@contextmanager
+@contextlib.contextmanager
 def _refused(name: str) -> Iterator[None]:
     """Say of which file of the archive an error is."""
     try:

@@ -7,11 +7,14 @@ def percent(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Write a time with two digits: 0.25 s, 4.2 s, 37 s, 12 min, 1 h 20 min."""
+    """Write a time as people say it: 0.25 s, 4.2 s, 37 s, 1 min 24 s, 12 min, 1 h 20 min."""
     if value is None:
         return "–"
-    if value < 60:
+    if value < 59.5:
         return f"{value:.2f} s" if value < 1 else f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
+    if value < 599.5:
+        minutes, rest = divmod(round(value), 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     minutes = round(value / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 

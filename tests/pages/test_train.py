@@ -405,7 +405,7 @@ def test_a_run_in_the_url_is_shown_and_a_forged_one_is_not(open_page):
     ("status", "text"),
     [
         (runs.Status(state="queued", epochs=4), "**Waiting** for its turn"),
-        (runs.Status(state="finished", epoch=4, epochs=4, seconds=61), "**Finished** after 4 epochs · 1 min"),
+        (runs.Status(state="finished", epoch=4, epochs=4, seconds=61), "**Finished** after 4 epochs · 1 min 1 s"),
         (runs.Status(state="finished", epoch=1, epochs=4, seconds=9.94), "after 1 epoch of 4; the time was up · 9.9 s"),
         (runs.Status(state="interrupted", epoch=2, epochs=4), "**Interrupted** in epoch 3 of 4"),
         (

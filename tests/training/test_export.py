@@ -2,6 +2,7 @@ import csv
 import errno
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -178,6 +179,17 @@ def test_imported_elsewhere_it_is_a_new_run_with_the_same_content(run, home, mon
     assert execute(made) == after
     again = import_archive(export_run(made))
     assert (again.history(), again.config) == (run.history(), run.config)
+
+
+def test_what_a_killed_import_left_behind_goes_with_the_next(run):
+    old, new = (runs.folder() / f".import-{name}" for name in ("old", "new"))
+    for left in (old, new):
+        left.mkdir()
+        (left / "config.json").write_text("{}")
+    os.utime(old, (0, 0))
+    import_archive(export_run(run))
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_an_imported_run_can_be_forked(run):

@@ -13,7 +13,7 @@ def running(**changes):
 @pytest.mark.parametrize(
     ("status", "config", "text"),
     [
-        (Status(state="finished", epoch=4, epochs=4, seconds=61, reason="epochs"), {}, "after 4 epochs · 1 min"),
+        (Status(state="finished", epoch=4, epochs=4, seconds=61, reason="epochs"), {}, "after 4 epochs · 1 min 1 s"),
         (
             Status(state="finished", epoch=1, epochs=4, seconds=60, reason="time"),
             {"time_budget": 60},

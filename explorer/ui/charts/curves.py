@@ -12,25 +12,16 @@ from typing import Any, Literal
 import altair as alt
 
 from explorer.ui import theme
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Rows, Spec, named, specification
+from explorer.ui.charts.frame import FIRST_LOSS, SEEN, TICKS, epoch_axis, framed, room, value_axis
+from explorer.ui.charts.specs import Rows, Spec, named
 from explorer.ui.export import Cell
 
 TRAINING, VALIDATION = "training", "validation"
-HEIGHT = 124
 MAX_STEPS = 200
 MAX_EPOCHS = 100
 """More marks than that are not told apart on the screen; the rest is thinned evenly."""
 
-FIRST_LOSS = 2.5
-"""End of the axis of an empty chart: a little above the loss of guessing among ten classes, ln 10."""
-
 DECADE = 10
-ABOVE = 6
-TICKS = 5
-LABELS = 36
-"""Pixels reserved for the numbers of an axis, so that the plot stays where it is when they become longer."""
-
-SEEN = alt.Opacity("seen:Q", scale=None)
 
 History = Sequence[dict[str, Any]]
 
@@ -53,7 +44,7 @@ def loss_curve(history: History, epochs: int) -> Spec:
 def accuracy_curve(history: History, epochs: int) -> Spec:
     """Draw the accuracy of each epoch; parameters as of `loss_curve`."""
     lines = _epochs(history)
-    held = _room([line["accuracy"] for line in lines]) if lines else [0.0, 1.0]
+    held = room([line["accuracy"] for line in lines]) if lines else [0.0, 1.0]
     return _filled(_accuracy_chart(theme.mode()), epochs, "accuracy", held, epochs=lines)
 
 
@@ -100,13 +91,6 @@ def _thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows[:: -(-len(rows) // MAX_STEPS) or 1]
 
 
-def _room(accuracies: Sequence[float]) -> list[float]:
-    """Widen a range so that its ends do not lie on the frame, within 0 and 1."""
-    low, high = min(accuracies), max(accuracies)
-    room = max(0.05 * (high - low), 0.005)
-    return [max(0.0, low - room), min(1.0, high + room)]
-
-
 def _filled(spec: Spec, end: int, field: str, held: Sequence[float], **datasets: Rows) -> Spec:
     """Return a copy of a specification with data in it; to build one anew takes 10 ms, too long for every second.
 
@@ -122,50 +106,31 @@ def _filled(spec: Spec, end: int, field: str, held: Sequence[float], **datasets:
 
 @cache
 def _loss_chart(mode: theme.Mode) -> Spec:
-    x = _epoch_axis()
-    y = alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(zero=False, nice=TICKS), axis=_axis())
+    x = epoch_axis()
+    y = alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(zero=False, nice=TICKS), axis=value_axis())
     grey = theme.colour("textColor", mode)
     steps = alt.Chart(named("steps")).mark_line(color=grey, strokeOpacity=0.25, strokeWidth=1, clip=True)
     steps = steps.encode(x=x, y=y, opacity=SEEN)
-    return _framed("Loss", x, y, steps, _lines(x, y, mode, "top-right"))
+    return framed("Loss", x, y, steps, _lines(x, y, mode, "top-right"))
 
 
 @cache
 def _accuracy_chart(mode: theme.Mode) -> Spec:
-    x = _epoch_axis()
-    y = alt.Y("accuracy:Q", title="accuracy", axis=_axis(format=".0%"), scale=alt.Scale(zero=False, nice=TICKS))
-    return _framed("Accuracy", x, y, _lines(x, y, mode, "bottom-right"))
+    x = epoch_axis()
+    y = alt.Y("accuracy:Q", title="accuracy", axis=value_axis(format=".0%"), scale=alt.Scale(zero=False, nice=TICKS))
+    return framed("Accuracy", x, y, _lines(x, y, mode, "bottom-right"))
 
 
 @cache
 def _rate_chart(mode: theme.Mode, wide: bool) -> Spec:
     scale = alt.Scale(type="log", nice=True) if wide else alt.Scale(zero=True, nice=TICKS)
-    x = _epoch_axis()
-    y = alt.Y("rate:Q", title="learning rate", scale=scale, axis=_axis(format="~g"))
+    x = epoch_axis()
+    y = alt.Y("rate:Q", title="learning rate", scale=scale, axis=value_axis(format="~g"))
     tooltip = [alt.Tooltip("epoch:Q", format=".2f"), alt.Tooltip("rate:Q", title="learning rate", format=".3g")]
     line = alt.Chart(named("rates")).mark_line(
         color=theme.colour("primaryColor", mode), interpolate="step-after", strokeWidth=1.5, clip=True
     )
-    return _framed("Learning rate", x, y, line.encode(x=x, y=y, opacity=SEEN, tooltip=tooltip))
-
-
-def _epoch_axis() -> alt.X:
-    axis = alt.Axis(format="d", tickMinStep=1, tickCount=10, labelFlush=False, labelPadding=4, titlePadding=2)
-    return alt.X("epoch:Q", title="epoch", scale=alt.Scale(nice=False), axis=axis)
-
-
-def _axis(**settings: Any) -> alt.Axis:
-    """Return a vertical axis whose numbers never stand out above or below the plot, which would move it."""
-    return alt.Axis(
-        minExtent=LABELS,
-        maxExtent=LABELS,
-        tickCount=TICKS,
-        labelFlush=True,
-        labelPadding=4,
-        titlePadding=2,
-        labelOverlap="greedy",
-        **settings,
-    )
+    return framed("Learning rate", x, y, line.encode(x=x, y=y, opacity=SEEN, tooltip=tooltip))
 
 
 def _lines(x: alt.X, y: alt.Y, mode: theme.Mode, corner: Literal["top-right", "bottom-right"]) -> alt.Chart:
@@ -198,16 +163,3 @@ def _lines(x: alt.X, y: alt.Y, mode: theme.Mode, corner: Literal["top-right", "b
         tooltip=tooltip,
     )
     return chart
-
-
-def _framed(title: str, x: alt.X, y: alt.Y, *layers: alt.Chart) -> Spec:
-    """Put layers on axes that reach at least to the marks of `span` and `held`, which are not seen.
-
-    Those of `span` lie above the plot, where they keep room for half a number of the vertical axis.
-    """
-    unseen: dict[str, Any] = {"opacity": 0, "tooltip": None}
-    span = alt.Chart(named("span")).mark_point(**unseen).encode(x=x, y=alt.value(-ABOVE))
-    held = alt.Chart(named("held")).mark_point(**unseen).encode(y=y)
-    heading = alt.TitleParams(title, offset=2)
-    chart = alt.layer(span, held, *layers).properties(title=heading, height=HEIGHT, autosize=FIT_WIDTH, padding=PADDING)
-    return specification(chart)

@@ -13,7 +13,7 @@ import altair as alt
 
 from explorer.studies.differences import Difference
 from explorer.ui import theme
-from explorer.ui.charts.curves import FIRST_LOSS, SEEN, _axis, _epoch_axis, _framed, _room
+from explorer.ui.charts.frame import FIRST_LOSS, SEEN, epoch_axis, framed, room, value_axis
 from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Rows, Spec, named, specification
 from explorer.ui.export import Cell
 
@@ -60,7 +60,7 @@ class Race:
 def accuracy_race(race: Race) -> Spec:
     """Draw the validation accuracy of both sides by epoch: thin for each seed, thick for their mean."""
     found = [row["accuracy"] for row in (*race.seeds, *race.means)]
-    held = _room(found) if found else [0.0, 1.0]
+    held = room(found) if found else [0.0, 1.0]
     return _filled(_accuracy_chart(theme.mode(), race.setting, race.labels), race, "accuracy", held)
 
 
@@ -147,21 +147,21 @@ def _filled(spec: Spec, race: Race, field: str, held: Sequence[float]) -> Spec:
 
 @lru_cache(maxsize=64)
 def _accuracy_chart(mode: theme.Mode, setting: str, labels: tuple[str, str]) -> Spec:
-    x = _epoch_axis()
-    y = alt.Y("accuracy:Q", title="accuracy", axis=_axis(format=".1~%"), scale=alt.Scale(zero=False, nice=5))
+    x = epoch_axis()
+    y = alt.Y("accuracy:Q", title="accuracy", axis=value_axis(format=".1~%"), scale=alt.Scale(zero=False, nice=5))
     layers = _lines(x, y, _sides(mode, setting, labels))
-    return _framed("Validation accuracy", x, y, *layers) | {"height": HEIGHT}
+    return framed("Validation accuracy", x, y, *layers) | {"height": HEIGHT}
 
 
 @lru_cache(maxsize=64)
 def _loss_chart(mode: theme.Mode, setting: str, labels: tuple[str, str], wide: bool) -> Spec:
-    x = _epoch_axis()
+    x = epoch_axis()
     scale = alt.Scale(type="log") if wide else alt.Scale(zero=False, nice=5)
-    y = alt.Y("loss:Q", title="loss (nats)", scale=scale, axis=_axis(format=".3~g"))
+    y = alt.Y("loss:Q", title="loss (nats)", scale=scale, axis=value_axis(format=".3~g"))
     sides = _sides(mode, setting, labels)
     steps = alt.Chart(named("steps")).mark_line(strokeOpacity=0.3, strokeWidth=1, clip=True)
     layers = _lines(x, y, sides)
-    return _framed("Validation loss", x, y, steps.encode(x=x, y=y, color=sides["color"], opacity=SEEN), *layers) | {
+    return framed("Validation loss", x, y, steps.encode(x=x, y=y, color=sides["color"], opacity=SEEN), *layers) | {
         "height": HEIGHT
     }
 
