@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.analysis._json import or_none
-from explorer.analysis.predictions import FloatArray, Predictions
-from explorer.analysis.ranking import Ranking, Rankings, rank
+from explorer.analysis._families import Areas, Curves
+from explorer.analysis.predictions import FloatArray
+from explorer.analysis.ranking import Ranking, rank
 from explorer.analysis.thinning import MAX_POINTS, simplify
 
 _UNDEFINED = np.empty(0)
@@ -49,7 +49,12 @@ class PrecisionRecallCurve:
         """Whether there were positives."""
         return len(self.recall) > 0
 
-    def outline(self, max_points: int = MAX_POINTS) -> PrecisionRecallCurve:
+    @property
+    def area(self) -> float:
+        """The area under the curve: `average_precision`."""
+        return self.average_precision
+
+    def outline(self, max_points: int = MAX_POINTS, corner: float = 1.0) -> PrecisionRecallCurve:
         """Turn the steps into a line for a chart, whose points are to be joined by straight lines.
 
         Parameters
@@ -57,6 +62,8 @@ class PrecisionRecallCurve:
         max_points : int
             The most points, at least 2. Of a larger line those are left out that make the least difference: for
             test images less than a pixel of a plot of 800 by 400.
+        corner : float
+            Side of the square in the upper right that the chart shows, in (0, 1]. The line then begins just outside.
 
         Returns
         -------
@@ -67,48 +74,28 @@ class PrecisionRecallCurve:
             return self
         recall = np.repeat(self.recall, 2)[:-1]
         precision, thresholds = (np.repeat(values, 2)[1:] for values in (self.precision, self.thresholds))
-        kept = simplify(recall, precision, max_points)
+        first = max(0, int(np.searchsorted(recall, 1 - corner)) - 1)
+        kept = first + simplify(recall[first:] / corner, precision[first:] / corner, max_points)
         return PrecisionRecallCurve(self.name, recall[kept], precision[kept], thresholds[kept], self.average_precision)
 
 
-@dataclass(frozen=True, eq=False)
-class PrecisionRecallCurves:
+class PrecisionRecallCurves(Curves[PrecisionRecallCurve]):
     """The curves of all classes and their averages.
 
-    Attributes
-    ----------
-    per_class : tuple of PrecisionRecallCurve
-        One class against the rest, ranked by the probability of the class, in the order of the classes.
-    micro : PrecisionRecallCurve
-        All N x C pairs of image and class pooled into one curve.
-    macro : PrecisionRecallCurve
-        The mean of the precisions of the defined classes at every recall; its area is the mean of their average
-        precisions.
+    `macro` is the mean of the precisions of the defined classes at every recall.
     """
 
-    per_class: tuple[PrecisionRecallCurve, ...]
-    micro: PrecisionRecallCurve
-    macro: PrecisionRecallCurve
-
-    @classmethod
-    def from_predictions(cls, predictions: Predictions) -> PrecisionRecallCurves:
-        """Compute every curve at full resolution."""
-        return cls.from_rankings(Rankings.from_predictions(predictions))
-
-    @classmethod
-    def from_rankings(cls, rankings: Rankings) -> PrecisionRecallCurves:
-        """Compute every curve from rankings that are there already."""
-        both = zip(rankings.classes, rankings.per_class, strict=True)
-        per_class = tuple(_curve(name, ranking) for name, ranking in both)
-        return cls(per_class, _curve("micro", rankings.micro), _macro_average(per_class))
-
-    def average_precision_document(self) -> dict[str, float | list[float | None] | None]:
+    def average_precision_document(self) -> Areas:
         """Average precisions for JSON: `macro`, `micro` and `per_class` in class order; None where undefined."""
-        return {
-            "macro": or_none(self.macro.average_precision),
-            "micro": or_none(self.micro.average_precision),
-            "per_class": [or_none(curve.average_precision) for curve in self.per_class],
-        }
+        return self._areas()
+
+    @staticmethod
+    def _of(name: str, ranking: Ranking) -> PrecisionRecallCurve:
+        return _curve(name, ranking)
+
+    @staticmethod
+    def _mean(curves: tuple[PrecisionRecallCurve, ...]) -> PrecisionRecallCurve:
+        return _macro_average(curves)
 
 
 def binary_precision_recall(name: str, positive: NDArray[np.bool_], scores: FloatArray) -> PrecisionRecallCurve:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.analysis._json import or_none
-from explorer.analysis.predictions import FloatArray, Predictions
-from explorer.analysis.ranking import Ranking, Rankings, rank
+from explorer.analysis._families import Areas, Curves
+from explorer.analysis.predictions import FloatArray
+from explorer.analysis.ranking import Ranking, rank
 
 _UNDEFINED = np.empty(0)
 
@@ -48,6 +48,11 @@ class RocCurve:
         """Whether there were both positives and negatives."""
         return len(self.fpr) > 0
 
+    @property
+    def area(self) -> float:
+        """The area under the curve: `auc`."""
+        return self.auc
+
     def thin(self, max_points: int = 400, corner: float = 1.0) -> RocCurve:
         """Take points off the curve that a chart cannot show; the area stays that of the full curve.
 
@@ -75,8 +80,8 @@ class RocCurve:
         if len(self.fpr) <= max_points:
             return self
         walked = self.fpr + self.tpr
-        enters = walked[np.searchsorted(self.tpr, 1 - corner)] if corner < 1 else 0.0
-        leaves = walked[np.searchsorted(self.fpr, corner, side="right") - 1] if corner < 1 else 2.0
+        enters = np.interp(1 - corner, self.tpr, walked) if corner < 1 else 0.0
+        leaves = np.interp(corner, self.fpr, walked) if corner < 1 else 2.0
         at = np.linspace(enters, leaves, max_points) if enters < leaves else np.linspace(0.0, 2.0, max_points)
         reached = np.searchsorted(walked, at, side="right") - 1
         return RocCurve(
@@ -88,44 +93,23 @@ class RocCurve:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class RocCurves:
+class RocCurves(Curves[RocCurve]):
     """The curves of all classes and their averages.
 
-    Attributes
-    ----------
-    per_class : tuple of RocCurve
-        One class against the rest, ranked by the probability of the class, in the order of the classes.
-    micro : RocCurve
-        All N x C pairs of image and class pooled into one curve.
-    macro : RocCurve
-        The mean of the true positive rates of the defined classes at every false positive rate; its area is
-        the mean of their areas.
+    `macro` is the mean of the true positive rates of the defined classes at every false positive rate.
     """
 
-    per_class: tuple[RocCurve, ...]
-    micro: RocCurve
-    macro: RocCurve
-
-    @classmethod
-    def from_predictions(cls, predictions: Predictions) -> RocCurves:
-        """Compute every curve at full resolution."""
-        return cls.from_rankings(Rankings.from_predictions(predictions))
-
-    @classmethod
-    def from_rankings(cls, rankings: Rankings) -> RocCurves:
-        """Compute every curve from rankings that are there already."""
-        both = zip(rankings.classes, rankings.per_class, strict=True)
-        per_class = tuple(_curve(name, ranking) for name, ranking in both)
-        return cls(per_class, _curve("micro", rankings.micro), _macro_average(per_class))
-
-    def auc_document(self) -> dict[str, float | list[float | None] | None]:
+    def auc_document(self) -> Areas:
         """Areas for JSON: `macro`, `micro` and `per_class` in class order; None where undefined."""
-        return {
-            "macro": or_none(self.macro.auc),
-            "micro": or_none(self.micro.auc),
-            "per_class": [or_none(curve.auc) for curve in self.per_class],
-        }
+        return self._areas()
+
+    @staticmethod
+    def _of(name: str, ranking: Ranking) -> RocCurve:
+        return _curve(name, ranking)
+
+    @staticmethod
+    def _mean(curves: tuple[RocCurve, ...]) -> RocCurve:
+        return _macro_average(curves)
 
 
 def binary_curve(name: str, positive: NDArray[np.bool_], scores: FloatArray) -> RocCurve:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.ui import pictures
+from explorer.ui import pictures, theme
 from explorer.ui.export import Cell, csv_text
 
 Table = tuple[Sequence[str], Sequence[Sequence[Cell]]]
@@ -21,15 +21,16 @@ def figure(
     table: Callable[[], Table],
     width: int | str = WIDE,
     stretch: bool = True,
+    on_select: Callable[[], None] | None = None,
 ) -> None:
-    """Show a chart with how to read it, its data and its picture (PNG: in the chart's own menu).
+    """Show a chart with how to read it and, in a menu, its data and its picture.
 
     Parameters
     ----------
     chart : dict
         A specification from `explorer.ui.charts`, with its title and axes.
     name : str
-        Name of the file, and of the figure on its page.
+        Name of the file, and of the figure on its page: the key of the chart is `figure-` and this.
     how_to_read : str
         At most four sentences of Markdown, class names escaped.
     table : callable
@@ -38,17 +39,37 @@ def figure(
         Of the place.
     stretch : bool
         False leaves the chart at its own size, for whole-number scales.
+    on_select : callable, optional
+        Callback for a click on a chart with selection parameters; what was clicked stands in the session's state under
+        the key of the chart.
     """
     with st.container(width=width, gap="xsmall"):  # type: ignore[arg-type]
-        st.vega_lite_chart(chart, width="stretch" if stretch else "content", key=f"figure-{name}")
-        st.caption(f"**How to read this.** {how_to_read}")
-        with st.container(horizontal=True, gap="small"):
-            _download("Data as CSV", lambda: csv_text(*table()), f"{name}.csv", "text/csv")
-            if pictures.available():
-                _download("Picture as SVG", lambda: pictures.svg(chart), f"{name}.svg", "image/svg+xml")
+        st.vega_lite_chart(
+            chart,
+            width="stretch" if stretch else "content",
+            key=f"figure-{name}",
+            on_select="ignore" if on_select is None else on_select,
+        )
+        with st.container(horizontal=True, wrap=False, gap="small"):
+            st.caption(f"**How to read this.** {how_to_read}", width="stretch")
+            take_away(chart, name, table)
 
 
-def _download(label: str, data: Callable[[], str], file: str, mime: str) -> None:
+def take_away(chart: dict[str, Any], name: str, table: Callable[[], Table]) -> None:
+    """Offer the data of a figure as CSV and its picture as SVG and PNG, in a menu as high as a line of text.
+
+    The files are made only when they are asked for, outside the script's thread, so the theme is read now.
+    """
+    mode = theme.mode()
+    menu = st.popover("Save", type="tertiary", key=f"save-{name}", help="The data or the picture of this figure")
+    with menu, st.container(gap="xxsmall"):
+        _download("Data as CSV", lambda: csv_text(*table()), f"{name}.csv", "text/csv")
+        if pictures.available():
+            _download("Picture as SVG", lambda: pictures.svg(chart, mode), f"{name}.svg", "image/svg+xml")
+            _download("Picture as PNG", lambda: pictures.png(chart, mode), f"{name}.png", "image/png")
+
+
+def _download(label: str, data: Callable[[], str | bytes], file: str, mime: str) -> None:
     """Show a button whose file is made only when it is pressed."""
     st.download_button(
         label, data, file, mime, key=f"file-{file}", on_click="ignore", type="tertiary", icon=":material/download:"

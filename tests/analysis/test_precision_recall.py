@@ -142,3 +142,18 @@ def test_even_chance_stays_within_two_pixels():
     random = np.random.default_rng(5)
     curve = binary_precision_recall("x", random.random(10_000) < 0.1, random.random(10_000))
     assert farthest_in_pixels(curve, curve.outline()) < 2
+
+
+def test_all_points_go_into_the_corner_that_is_shown():
+    random = np.random.default_rng(5)
+    positive = random.random(20_000) < 0.5
+    curve = binary_precision_recall("x", positive, random.normal(3 * positive, 1.0))
+    line = curve.outline(400, corner=0.1)
+    assert len(line.recall) <= 400
+    assert line.recall[0] <= 0.9 <= line.recall[2]
+    shown = curve.recall >= 0.9
+    drawn = np.interp(curve.recall[shown], line.recall, line.precision)
+    whole = curve.outline(400)
+    coarse = np.interp(curve.recall[shown], whole.recall, whole.precision)
+    assert np.abs(drawn - curve.precision[shown]).mean() < np.abs(coarse - curve.precision[shown]).mean()
+    assert line.average_precision == curve.average_precision

@@ -191,3 +191,11 @@ def test_small_curves_are_not_thinned(random_predictions):
 def test_a_curve_needs_two_points(random_predictions):
     with pytest.raises(ValueError, match="at least 2"):
         RocCurves.from_predictions(random_predictions).micro.thin(1)
+
+
+def test_a_curve_goes_on_to_the_edge_of_the_corner():
+    positive = np.arange(3000) % 2 == 0
+    scores = np.where(positive, 3.0, np.where(np.arange(3000) % 4 == 1, 1.0, 2.0)) + np.arange(3000) % 7 * 1e-3
+    curve = binary_curve("x", positive, np.concatenate([scores[:2990], np.linspace(0, 1, 10)]))
+    thin = curve.thin(4, corner=0.2)
+    assert (thin.fpr[-1], thin.tpr[0]) == (pytest.approx(0.2), pytest.approx(0.8))

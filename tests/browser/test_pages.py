@@ -85,31 +85,30 @@ FONT_SIZES = "texts => texts.map(text => getComputedStyle(text).fontSize)"
 
 
 def test_the_roc_curves_and_their_areas_are_drawn(started, visit):
-    page = visit(f"{started.url}/evaluate?checkpoint=small&section=ROC+curves")
+    page = visit(f"{started.url}/evaluate?checkpoint=small&section=ROC+and+precision-recall")
     ready(page, "Evaluate")
     page.wait_for_function(SEEN)
     lines = page.locator("[data-testid=stVegaLiteChart] .mark-line path")
     legend = page.locator("[data-testid=stVegaLiteChart] .role-legend-label text").all_text_contents()
     assert lines.count() == 13
     assert len(legend) == 12
-    assert all(re.fullmatch(r".+ 0\.\d{4}", label) for label in legend)
+    assert all(re.fullmatch(r".+ 0\.\d{4} \(0\.\d{4}–[01]\.\d{4}\)", label) for label in legend)
 
 
 def test_a_mistake_leads_to_its_explanation_and_back(started, visit):
     page = visit(f"{started.url}/evaluate?checkpoint={started.run_id}&split=validation&section=Mistakes")
     ready(page, "Evaluate")
-    picture = page.locator(".st-key-mistakes img").first
-    shown = picture.get_attribute("src")
-    page.locator(".st-key-mistakes a").first.click()
+    first = page.locator(".tiles button").first
+    row = first.get_attribute("data-row")
+    first.click()
+    page.get_by_role("dialog").get_by_role("link", name="Explain").click()
     ready(page, "Explain")
     assert f"checkpoint={started.run_id}" in page.url
     assert "split=validation" in page.url
-    assert re.search(r"image=\d+", page.url)
-    assert page.locator("[data-testid=stHtml] img").first.get_attribute("src") == shown
+    assert re.search(rf"image={row}\b", page.url)
     page.go_back()
     ready(page, "Evaluate")
-    page.locator(".st-key-mistakes img").first.wait_for()
-    assert page.locator(".st-key-mistakes img").first.get_attribute("src") == shown
+    assert page.locator(".tiles button").first.get_attribute("data-row") == row
 
 
 def test_the_choice_survives_the_menu_and_a_reload(started, visit):

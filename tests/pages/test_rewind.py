@@ -54,7 +54,7 @@ def test_moving_it_moves_the_page_to_that_epoch(rewindable, open_page):
     assert not any("its weights are not kept" in caption.value for caption in app.caption)
 
 
-@pytest.mark.parametrize("section", ["ROC curves", "Mistakes"])
+@pytest.mark.parametrize("section", ["ROC and precision-recall", "Mistakes", "Calibration", "Any image"])
 def test_all_of_evaluate_works_without_weights(rewindable, open_page, section):
     app = open_page("evaluate", checkpoint=rewindable.id, epoch="3", section=section)
     assert not app.exception

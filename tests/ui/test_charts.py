@@ -7,7 +7,6 @@ from altair.utils import schemapi
 
 from explorer.analysis.confusion import ConfusionMatrix
 from explorer.analysis.predictions import Predictions
-from explorer.analysis.roc import RocCurves
 from explorer.data.catalog import get
 from explorer.ui import charts, theme
 
@@ -25,9 +24,8 @@ def predictions():
 
 @pytest.fixture(scope="module")
 def every_chart(predictions):
-    matrix, curves = ConfusionMatrix.from_predictions(predictions), RocCurves.from_predictions(predictions)
+    matrix = ConfusionMatrix.from_predictions(predictions)
     drawn = {view: charts.confusion_matrix(matrix, view, 3) for view in charts.MATRIX_VIEWS}
-    drawn |= {"roc": charts.roc_chart(curves, 2), "corner": charts.roc_chart(curves, 2, corner=True)}
     drawn["bars"] = charts.probability_bars(CLASSES, predictions.probabilities[0].tolist(), 1, 2)
     drawn["map"] = charts.attribution_map(np.random.default_rng(1).normal(size=(28, 28)), "Map", "unit")
     return drawn
@@ -42,7 +40,6 @@ def test_the_schema_accepts_every_chart(every_chart):
 
 AXES = {
     "Counts": ("predicted class", "true class"),
-    "roc": ("false positive rate", "true positive rate (recall)"),
     "bars": ("probability", None),
     "map": ("column", "row"),
 }
@@ -74,26 +71,8 @@ def test_an_absent_class_has_a_dash_and_no_raw_nan():
     assert [cell["label"] for cell in spec["datasets"]["cells"]] == ["100.0", "0.0", "–", "–"]
 
 
-def test_the_curves_end_where_they_should_and_are_thin(predictions, every_chart):
-    points = every_chart["roc"]["datasets"]["points"]
-    curves = RocCurves.from_predictions(predictions)
-    for curve in (*curves.per_class, curves.micro, curves.macro):
-        own = [p for p in points if p["curve"] == f"{curve.name} {curve.auc:.4f}"]
-        assert 2 <= len(own) <= 400
-        assert (own[0]["fpr"], own[0]["tpr"]) == (0, 0)
-        assert (own[-1]["fpr"], own[-1]["tpr"]) == (1, 1)
-
-
-def test_an_undefined_curve_is_named_in_the_legend():
-    labels = np.zeros(4, dtype=np.int64)
-    predictions = Predictions(np.eye(4, 2, dtype=np.float32), labels, np.arange(4), ("a", "b"), "x", "d", "test")
-    spec = charts.roc_chart(RocCurves.from_predictions(predictions))
-    assert "b undefined" in spec["layer"][1]["encoding"]["color"]["scale"]["domain"]
-
-
 def test_a_class_has_one_colour_in_every_chart(every_chart):
     colours = list(theme.class_colours(10))
-    assert every_chart["roc"]["layer"][1]["encoding"]["color"]["scale"]["range"][:10] == colours
     assert every_chart["bars"]["layer"][0]["encoding"]["color"]["scale"]["range"] == colours
 
 
@@ -114,13 +93,10 @@ def test_bars_mark_prediction_truth_and_target(every_chart, predictions):
 
 
 def test_tables_hold_full_precision(predictions):
-    matrix, curves = ConfusionMatrix.from_predictions(predictions), RocCurves.from_predictions(predictions)
+    matrix = ConfusionMatrix.from_predictions(predictions)
     header, rows = charts.confusion_table(matrix, "Counts")
     assert header[1:] == list(CLASSES)
     assert [row[1:] for row in rows] == matrix.counts.tolist()
-    _, rows = charts.roc_table(curves)
-    assert len(rows) == sum(len(curve.fpr) for curve in (*curves.per_class, curves.micro, curves.macro))
-    assert rows[0][1] == curves.per_class[0].auc
     _, rows = charts.attribution_table(np.array([[1.5, -2.0]]))
     assert rows == [[0, 0, 1.5], [0, 1, -2.0]]
     _, rows = charts.probability_table(CLASSES, predictions.probabilities[0].tolist())

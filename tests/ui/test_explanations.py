@@ -5,22 +5,11 @@ import pytest
 
 from explorer.analysis.confusion import ConfusionMatrix
 from explorer.analysis.intervals import wilson
-from explorer.analysis.predictions import Predictions
-from explorer.analysis.roc import RocCurves
 from explorer.ui import explanations
 from explorer.ui.charts import MATRIX_VIEWS
 
 CLASSES = ("cat", "dog", "T-shirt*")
 MATRIX = ConfusionMatrix(np.array([[8, 2, 0], [1, 5, 4], [0, 0, 10]]), CLASSES)
-
-
-@pytest.fixture
-def curves():
-    random = np.random.default_rng(0)
-    labels = random.integers(0, 3, 200)
-    logits = random.normal(size=(200, 3)).astype(np.float32)
-    logits[np.arange(200), labels] += 1
-    return RocCurves.from_predictions(Predictions(logits, labels, np.arange(200), CLASSES, "x", "d", "test"))
 
 
 def sentences(text):
@@ -57,47 +46,32 @@ def test_a_matrix_without_errors_says_so():
     assert "no image is classified wrongly" in explanations.confusion(perfect, "Counts")
 
 
-def test_elements_hold_the_numbers_of_the_class():
-    terms = [term for term, _ in explanations.elements(MATRIX.element(1))]
-    assert terms[:4] == [
-        "5 true positives (TP)",
-        "5 false negatives (FN)",
-        "2 false positives (FP)",
-        "18 true negatives (TN)",
-    ]
-    assert terms[4:] == ["Precision 71.4%", "Recall 50.0%", "Specificity 90.0%", "F1 58.8%"]
-
-
-def test_elements_of_an_absent_class_are_undefined():
-    absent = ConfusionMatrix(np.array([[3, 0, 0], [0, 2, 0], [0, 0, 0]]), CLASSES)
-    text = dict(explanations.elements(absent.element(2)))
-    assert "undefined" in text["Recall –"]
-
-
-def test_the_curve_is_explained_with_a_point_on_it(curves):
-    text = explanations.roc(curves, 1)
-    found = re.search(r"([\d.]+)% are found with ([\d.]+)% false alarms", text)
-    assert found
-    tpr, fpr = (float(value) / 100 for value in found.groups())
-    curve = curves.per_class[1]
-    at = np.flatnonzero(np.isclose(curve.fpr, fpr, atol=6e-4) & np.isclose(curve.tpr, tpr, atol=6e-4))
-    assert len(at) >= 1
+@pytest.mark.parametrize("view", MATRIX_VIEWS)
+def test_shaded_errors_are_explained(view):
+    text = explanations.confusion(MATRIX, view, errors_only=True)
+    assert "diagonal is left grey" in text
     assert sentences(text) <= 4
 
 
-def test_an_undefined_curve_says_why():
-    labels = np.zeros(4, dtype=np.int64)
-    predictions = Predictions(np.eye(4, 3, dtype=np.float32), labels, np.arange(4), CLASSES, "x", "d", "test")
-    curves = RocCurves.from_predictions(predictions)
-    assert "There is no curve for dog" in explanations.roc(curves, 1)
-    assert explanations.auc(curves, 1) == []
+def test_names_of_another_data_set_are_not_set_against_those_of_the_model():
+    text = explanations.confusion(MATRIX, "Counts", True, ("0", "1", "2"))
+    assert "another data set" in text
+    assert "dog" not in text
+    assert sentences(text) <= 4
 
 
-def test_the_area_is_explained_as_the_share_of_pairs(curves):
-    (of_class, averages) = explanations.auc(curves, 0)
-    assert f"{round(curves.per_class[0].auc * 10_000):,} of 10,000" in of_class
-    assert f"({curves.macro.auc:.4f})" in averages
-    assert f"({curves.micro.auc:.4f})" in averages
+def test_rates_hold_the_numbers_of_the_class():
+    found = explanations.rates(MATRIX.element(1))
+    assert [term for term, _ in found] == ["Precision 71.4%", "Recall 50.0%", "Specificity 90.0%", "F1 58.8%"]
+    assert "5 of 7 images called dog are dog" in found[0][1]
+    assert "5 of 10 images of dog are found" in found[1][1]
+    assert "18 of 20 images of other classes" in found[2][1]
+
+
+def test_rates_of_an_absent_class_are_undefined():
+    absent = ConfusionMatrix(np.array([[3, 0, 0], [0, 2, 0], [0, 0, 0]]), CLASSES)
+    text = dict(explanations.rates(absent.element(2)))
+    assert "undefined" in text["Recall –"]
 
 
 @pytest.mark.parametrize("method", explanations.METHODS)

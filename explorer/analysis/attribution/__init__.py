@@ -1,76 +1,46 @@
 """Which pixels speak for a class: attribution methods, one in each module, all with one signature.
 
 `attribute(classifier, pixels, target)` takes a model that maps pixels in [0, 1] to logits, pixels float (N,
-1, height, width) and target classes int64 (N,), and returns a tensor shaped like the pixels. The model is
-only read: whatever a method hooks or switches, it does to a copy.
+channels, height, width) and target classes int64 (N,) or a `Target`, and returns a tensor shaped like the pixels.
+The model is only read: whatever a method hooks or switches, it does to a copy.
+
+`Method.explain` does the same by the name of the method and with typed options, having checked that it suits the model.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from torch import Tensor, nn
-
-from explorer.analysis.attribution import input_gradient, integrated_gradients, occlusion
+from explorer.analysis.attribution import (
+    deep_lift,
+    feature_ablation,
+    grad_cam,
+    guided_backpropagation,
+    input_gradient,
+    input_x_gradient,
+    integrated_gradients,
+    layer_activation,
+    occlusion,
+    smoothgrad,
+)
+from explorer.analysis.attribution.method import Method
+from explorer.analysis.attribution.target import Target
 from explorer.errors import ConfigError
 
-Attribute = Callable[[nn.Module, Tensor, Tensor], Tensor]
-
-
-def _suits_every_model(classifier: nn.Module) -> str | None:
-    return None
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to attribute a logit to the pixels.
-
-    Attributes
-    ----------
-    name, title : str
-        For scripts and for people.
-    summary : str
-        One sentence that explains the map to a student.
-    attribute : callable
-        The function, with the signature of this package.
-    objection : callable
-        Says why the method does not suit a model, or None where it does.
-    """
-
-    name: str
-    title: str
-    summary: str
-    attribute: Attribute
-    objection: Callable[[nn.Module], str | None] = _suits_every_model
-
-    def is_compatible(self, classifier: nn.Module) -> bool:
-        """Whether the method suits the model."""
-        return self.objection(classifier) is None
-
+__all__ = ["METHODS", "Method", "Target", "get"]
 
 METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (
-        Method(
-            "input-gradient",
-            "Input gradient",
-            "How much the class score rises (falls, where negative) if this pixel becomes a little brighter.",
-            input_gradient.attribute,
-        ),
-        Method(
-            "integrated-gradients",
-            "Integrated Gradients",
-            "How much each pixel added to the class score on the way from a black image to this one; "
-            "all pixels together add up to the whole change of the score.",
-            integrated_gradients.attribute,
-        ),
-        Method(
-            "occlusion",
-            "Occlusion",
-            "How much the class score falls when a small black square covers this place.",
-            occlusion.attribute,
-        ),
+    module.METHOD.name: module.METHOD
+    for module in (
+        input_gradient,
+        input_x_gradient,
+        smoothgrad,
+        integrated_gradients,
+        deep_lift,
+        guided_backpropagation,
+        occlusion,
+        feature_ablation,
+        grad_cam,
+        layer_activation,
     )
 }
+"""Every method by its name, gradients first."""
 
 
 def get(name: str) -> Method:

@@ -1,37 +1,52 @@
 """Integrated Gradients, computed by Captum.
 
 M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep networks", ICML 2017: the gradient of the
-logit, averaged along the straight line from a baseline image to the image, times the difference between the
+score, averaged along the straight line from a baseline image to the image, times the difference between the
 two.
 """
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from explorer.analysis._frozen import frozen_copy
+from explorer.analysis.attribution._passes import in_passes
+from explorer.analysis.attribution.baselines import Kind
+from explorer.analysis.attribution.completeness import completeness_error
+from explorer.analysis.attribution.method import Method
+from explorer.analysis.attribution.target import Scores, Target
+from models.registry import Options
+
+__all__ = ["METHOD", "IntegratedGradientsOptions", "attribute", "completeness_error"]
 
 PASS_SIZE = 1024
 """Most interpolated images in one pass, unless one image has more steps."""
 
 
+class IntegratedGradientsOptions(Options):
+    """Options of Integrated Gradients."""
+
+    n_steps: int = Field(
+        64, ge=4, le=512, title="Steps", description="Points between baseline and image; more make the sum exact."
+    )
+    baseline: Kind = Field(
+        "black", title="Baseline", description="The image that stands for 'nothing there', where the way begins."
+    )
+
+
 def attribute(
     classifier: nn.Module,
     pixels: Tensor,
-    target: Tensor,
+    target: Tensor | Target,
     *,
     n_steps: int = 64,
     baseline: Tensor | None = None,
 ) -> Tensor:
-    """Share the difference of a logit between image and baseline out among the pixels.
+    """Share the difference of a score between image and baseline out among the pixels.
 
     Parameters
     ----------
-    classifier : nn.Module
-        Maps pixels in [0, 1] to logits (N, C), before the softmax.
-    pixels : Tensor
-        Float, shape (N, 1, height, width), in [0, 1].
-    target : Tensor
-        int64, shape (N,): the class of each image.
+    classifier, pixels, target
+        As for `input_gradient.attribute`, and the same errors are raised.
     n_steps : int
         Points of the Gauss-Legendre rule along the line; more make the sum more nearly complete.
     baseline : Tensor, optional
@@ -40,55 +55,26 @@ def attribute(
     Returns
     -------
     Tensor
-        Shaped like the pixels, in units of the logit; see `completeness_error`.
+        Shaped like the pixels, in units of the score; see `completeness_error`.
     """
     from captum.attr import IntegratedGradients
 
-    with torch.inference_mode(False):
-        method = IntegratedGradients(frozen_copy(classifier))
-        inputs, classes = pixels.detach().clone(), target.clone()
-        start = _baseline_like(inputs, baseline)
-        at_once = max(1, PASS_SIZE // n_steps)
-        pieces = zip(*(torch.split(whole, at_once) for whole in (inputs, start, classes)), strict=True)
-        maps = [
-            method.attribute(piece, baselines=origin, target=wanted, n_steps=n_steps)
-            for piece, origin, wanted in pieces
-        ]
-        return torch.cat(maps).detach()
+    def compute(scores: Scores, images: Tensor, wanted: Tensor, start: Tensor) -> Tensor:
+        maps: Tensor = IntegratedGradients(scores).attribute(images, start, target=wanted, n_steps=n_steps)
+        return maps
+
+    origin = torch.zeros_like(pixels) if baseline is None else baseline
+    return in_passes(classifier, pixels, target, compute, origin, at_once=PASS_SIZE // n_steps)
 
 
-def completeness_error(
-    classifier: nn.Module,
-    pixels: Tensor,
-    target: Tensor,
-    attributions: Tensor,
-    *,
-    baseline: Tensor | None = None,
-) -> Tensor:
-    """Say by how much the attributions of an image miss the difference that they share out.
-
-    Parameters
-    ----------
-    classifier, pixels, target, baseline
-        As given to `attribute`.
-    attributions : Tensor
-        What it returned.
-
-    Returns
-    -------
-    Tensor
-        Float, shape (N,), in units of the logit: sum of the attributions less (logit of the image less logit
-        of the baseline). Zero for an exact integral.
-    """
-    frozen = frozen_copy(classifier)
-    with torch.no_grad():
-        start = _baseline_like(pixels, baseline)
-        gained = (frozen(pixels) - frozen(start)).gather(1, target[:, None]).squeeze(1)
-        error: Tensor = attributions.flatten(1).sum(dim=1) - gained
-    return error
-
-
-def _baseline_like(pixels: Tensor, baseline: Tensor | None) -> Tensor:
-    if baseline is None:
-        return torch.zeros_like(pixels)
-    return baseline.detach().to(pixels).clone().expand_as(pixels)
+METHOD = Method(
+    name="integrated-gradients",
+    title="Integrated Gradients",
+    summary="How much each pixel added to the class score on the way from a black image to this one; "
+    "all pixels together add up to the whole change of the score.",
+    unit="share of the score",
+    reference="Sundararajan, Taly and Yan, Axiomatic attribution for deep networks (2017)",
+    attribute=attribute,
+    options=IntegratedGradientsOptions,
+    complete=True,
+)

@@ -4,7 +4,6 @@ from explorer.ui.charts.attribution import attribution_map, attribution_table
 from explorer.ui.charts.curves import accuracy_curve, curve_table, loss_curve
 from explorer.ui.charts.matrix import MATRIX_VIEWS, confusion_matrix, confusion_table
 from explorer.ui.charts.probabilities import probability_bars, probability_table
-from explorer.ui.charts.roc import roc_chart, roc_table
 
 __all__ = [
     "MATRIX_VIEWS",
@@ -17,6 +16,4 @@ __all__ = [
     "loss_curve",
     "probability_bars",
     "probability_table",
-    "roc_chart",
-    "roc_table",
 ]

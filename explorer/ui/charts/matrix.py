@@ -2,11 +2,13 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
 import altair as alt
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer.analysis.confusion import ConfusionMatrix
 from explorer.ui import formats, theme
@@ -15,7 +17,11 @@ from explorer.ui.export import Cell
 
 MatrixView = Literal["Counts", "By row", "By column"]
 MATRIX_VIEWS: tuple[MatrixView, ...] = ("Counts", "By row", "By column")
-HEIGHT = 390
+HEIGHT = 320
+SHADES = 256
+BLACK_AND_WHITE = ("#000000", "#ffffff")
+NUMBER_SIZE = "clamp(width / 27, 9, 13)"
+"""Of the numbers in the cells, in pixels, by the width of the plot."""
 
 _TITLES: dict[MatrixView, str] = {
     "Counts": "Confusion matrix: number of images",
@@ -24,7 +30,17 @@ _TITLES: dict[MatrixView, str] = {
 }
 
 
-def confusion_matrix(matrix: ConfusionMatrix, view: MatrixView = "Counts", chosen: int | None = None) -> Spec:
+def confusion_matrix(
+    matrix: ConfusionMatrix,
+    view: MatrixView = "Counts",
+    chosen: int | None = None,
+    *,
+    order: Sequence[int] | None = None,
+    errors_only: bool = False,
+    marked: tuple[int, int] | None = None,
+    clicks: str | None = None,
+    true_names: Sequence[str] | None = None,
+) -> Spec:
     """Draw the matrix with a number in every cell.
 
     Parameters
@@ -34,80 +50,138 @@ def confusion_matrix(matrix: ConfusionMatrix, view: MatrixView = "Counts", chose
         What the cells hold. Shares are in percent.
     chosen : int, optional
         A class whose row and column are framed.
+    order : sequence of int, optional
+        All classes in the order in which they stand, by their numbers.
+    errors_only : bool
+        Shade the errors by the largest of them, and the diagonal not at all.
+    marked : tuple of int, optional
+        True and predicted class of a cell that is marked.
+    clicks : str, optional
+        Name of a selection that a click on a cell makes, and that marks the cell; it holds the fields `row` and
+        `column`, which are the numbers of the true and of the predicted class.
+    true_names : sequence of str, optional
+        Names of the rows where they are not those of the columns.
 
     Returns
     -------
     Spec
         As wide as its place; the shade grows with the square root of the value, so small errors are seen.
     """
-    domain = list(matrix.classes)
-    chart = _chart(matrix.classes, view, chosen is not None, theme.sequential(), theme.colour("primaryColor"))
-    cell = {"true": domain[chosen or 0], "predicted": domain[chosen or 0]}
-    return copy.deepcopy(chart) | {"datasets": {"cells": _cells(matrix, view), "chosen": [cell]}}
+    order = tuple(range(len(matrix.classes))) if order is None else tuple(order)
+    rows = tuple((true_names or matrix.classes)[k] for k in order)
+    columns = tuple(matrix.classes[k] for k in order)
+    colours = (theme.colour("primaryColor"), theme.colour("textColor"))
+    chart = copy.deepcopy(_chart(rows, columns, view, errors_only, chosen is not None, colours))
+    if clicks is not None:
+        select = {"type": "point", "fields": ["row", "column"], "toggle": False}
+        chart["layer"][0]["params"] = [{"name": clicks, "select": select}]
+        either = {"or": ["datum.marked == 1", {"param": clicks, "empty": False}]}
+        chart["layer"][-1]["transform"] = [{"filter": either}]
+    names = (tuple(true_names or matrix.classes), matrix.classes)
+    cells = [
+        cell | {"marked": int((cell["row"], cell["column"]) == marked)}
+        for cell in _cells(matrix, view, order, errors_only, names, theme.mode())
+    ]
+    frame = {"true": names[0][chosen or 0], "predicted": names[1][chosen or 0]}
+    return chart | {"datasets": {"cells": cells, "chosen": [frame]}}
 
 
-@lru_cache(maxsize=32)
-def _chart(classes: tuple[str, ...], view: MatrixView, framed: bool, shades: tuple[str, ...], accent: str) -> Spec:
+@lru_cache(maxsize=64)
+def _chart(
+    rows: tuple[str, ...],
+    columns: tuple[str, ...],
+    view: MatrixView,
+    errors_only: bool,
+    framed: bool,
+    colours: tuple[str, str],
+) -> Spec:
     """Return the chart without its data: building it takes much longer than the cells do."""
-    domain = list(classes)
-    x = alt.X(
-        "predicted:N",
-        sort=None,
-        scale=alt.Scale(domain=domain),
-        axis=alt.Axis(title="predicted class", labelAngle=-40, labelLimit=0, labelOverlap=False, ticks=False),
-    )
-    y = alt.Y(
-        "true:N",
-        sort=None,
-        scale=alt.Scale(domain=domain),
-        axis=alt.Axis(title="true class", labelLimit=0, labelFlush=False, labelOverlap=False, ticks=False),
-    )
+    axis: dict[str, Any] = {"labelLimit": 0, "labelOverlap": False, "ticks": False, "domain": False}
+    x = alt.X("predicted:N", sort=None, scale=alt.Scale(domain=list(columns)))
+    y = alt.Y("true:N", sort=None, scale=alt.Scale(domain=list(rows)))
+    x = x.axis(title="predicted class", labelAngle=-40, **axis)
+    y = y.axis(title="true class", labelFlush=False, **axis)
+    tooltip = [
+        alt.Tooltip("true:N"),
+        alt.Tooltip("predicted:N"),
+        alt.Tooltip("images:N"),
+        alt.Tooltip("by_row:N", title="of the true class"),
+        alt.Tooltip("by_column:N", title="of the predicted class"),
+    ]
     base = alt.Chart(named("cells")).encode(x=x, y=y)
-    shade = alt.Color("depth:Q", scale=alt.Scale(domain=[0, 1], range=list(shades)))
-    tooltip = ["true:N", "predicted:N", "images:N", alt.Tooltip("row:N", title="of the true class")]
-    tooltip.append(alt.Tooltip("column:N", title="of the predicted class"))
-    cells = base.mark_rect().encode(color=shade.legend(None), tooltip=tooltip)
-    numbers = base.mark_text(fontSize=alt.ExprRef("clamp(width / 42, 7.5, 13)")).encode(
-        text="label:N", color=alt.Color("ink:N", scale=None), tooltip=tooltip
+    cells = base.mark_rect(cursor="pointer").encode(color=alt.Color("fill:N", scale=None), tooltip=tooltip)
+    numbers = base.mark_text(fontSize=alt.ExprRef(NUMBER_SIZE)).encode(
+        text="label:N", color=alt.Color("ink:N", scale=None)
     )
-    layers = [cells, numbers, *(_frames(accent) if framed else [])]
+    accent, ink = colours
+    outline = base.transform_filter("datum.marked == 1").mark_rect(filled=False, stroke=ink, strokeWidth=3)
+    layers = [cells, numbers, *(_frames(accent) if framed else []), outline]
+    title = _TITLES[view] + (", errors shaded" if errors_only else "")
     chart = alt.layer(*layers).resolve_scale(color="independent")
-    chart = chart.properties(title=_TITLES[view], height=HEIGHT, autosize=FIT_WIDTH, padding=PADDING)
+    chart = chart.properties(title=alt.TitleParams(title, offset=8), height=HEIGHT, autosize=FIT_WIDTH, padding=PADDING)
     return specification(chart)
 
 
-def confusion_table(matrix: ConfusionMatrix, view: MatrixView) -> tuple[list[str], list[list[Cell]]]:
+def confusion_table(
+    matrix: ConfusionMatrix, view: MatrixView, true_names: Sequence[str] | None = None
+) -> tuple[list[str], list[list[Cell]]]:
     """Return header and rows of the matrix: counts, or shares from 0 to 1."""
     rows = _values(matrix, view).tolist()
-    return ["true class", *matrix.classes], [[name, *row] for name, row in zip(matrix.classes, rows, strict=True)]
+    names = true_names or matrix.classes
+    return ["true class", *matrix.classes], [[name, *row] for name, row in zip(names, rows, strict=True)]
 
 
-def _values(matrix: ConfusionMatrix, view: MatrixView) -> np.ndarray:
+def _values(matrix: ConfusionMatrix, view: MatrixView) -> NDArray[Any]:
     return {"Counts": matrix.counts, "By row": matrix.by_row, "By column": matrix.by_column}[view]
 
 
-def _cells(matrix: ConfusionMatrix, view: MatrixView) -> list[dict[str, Any]]:
+@lru_cache(maxsize=24)
+def _cells(
+    matrix: ConfusionMatrix,
+    view: MatrixView,
+    order: tuple[int, ...],
+    errors_only: bool,
+    names: tuple[tuple[str, ...], tuple[str, ...]],
+    mode: theme.Mode,
+) -> list[dict[str, Any]]:
     values, by_row, by_column = _values(matrix, view), matrix.by_row, matrix.by_column
-    largest = float(np.nanmax(values, initial=0)) or 1.0
-    colours = theme.sequential()
-    inks = [theme.ink_on(colour) for colour in colours]
+    scaled = np.where(np.eye(len(values), dtype=bool), 0, values) if errors_only else values
+    largest = float(np.nanmax(scaled, initial=0)) or 1.0
+    shades = _shades(mode)
+    blank = (theme.colour("secondaryBackgroundColor", mode), theme.colour("textColor", mode))
     cells = []
-    for (row, column), value in np.ndenumerate(values):
-        known = not math.isnan(value)
-        depth = math.sqrt(value / largest) if known else 0.0
-        cells.append(
-            {
-                "true": matrix.classes[row],
-                "predicted": matrix.classes[column],
-                "images": formats.count(int(matrix.counts[row, column])),
-                "row": _share(float(by_row[row, column])),
-                "column": _share(float(by_column[row, column])),
-                "depth": depth,
-                "label": _label(float(value), view) if known else "–",
-                "ink": inks[round(depth * (len(inks) - 1))],
-            }
-        )
+    for row in order:
+        for column in order:
+            value = float(values[row, column])
+            known = not math.isnan(value)
+            shaded = known and (row != column or not errors_only)
+            fill, ink = shades[round(math.sqrt(value / largest) * (SHADES - 1))] if shaded else blank
+            cells.append(
+                {
+                    "row": row,
+                    "column": column,
+                    "true": names[0][row],
+                    "predicted": names[1][column],
+                    "images": formats.count(int(matrix.counts[row, column])),
+                    "by_row": _share(float(by_row[row, column])),
+                    "by_column": _share(float(by_column[row, column])),
+                    "fill": fill,
+                    "label": _label(value, view) if known else "–",
+                    "ink": ink,
+                }
+            )
     return cells
+
+
+@lru_cache(maxsize=2)
+def _shades(mode: theme.Mode) -> list[tuple[str, str]]:
+    """Return the colours of the scale in even steps, each with black or white, what can be read on it."""
+    stops = theme.sequential(mode)
+    ramp = np.array([[int(code[start : start + 2], 16) for start in (1, 3, 5)] for code in stops])
+    places = np.linspace(0, len(ramp) - 1, SHADES)
+    channels = [np.interp(places, np.arange(len(ramp)), channel).round().astype(int) for channel in ramp.T]
+    fills = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in zip(*channels, strict=True)]
+    return [(fill, max(BLACK_AND_WHITE, key=lambda ink: theme.contrast(ink, fill))) for fill in fills]
 
 
 def _label(value: float, view: MatrixView) -> str:

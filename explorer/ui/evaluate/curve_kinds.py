@@ -1,0 +1,130 @@
+"""The two kinds of curves that the section shows, with what differs between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from explorer.ui.charts import precision_recall, roc
+from explorer.ui.charts.class_curves import Frame, Grip, Place, Style
+from explorer.ui.charts.specs import Spec
+from explorer.ui.evaluate.results import Results
+from explorer.ui.widgets import Table
+
+if TYPE_CHECKING:
+    from explorer.analysis.intervals import Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One curve of the figure.
+
+    Attributes
+    ----------
+    key : str
+        Tells it from the others.
+    title : str
+        Plain text.
+    results : Results
+        Of the checkpoint and the split that it is of.
+    which : int
+        Number of the class; C for the micro and C + 1 for the macro average of C classes.
+    colour : str
+    dash : tuple of int
+    strong : bool
+    """
+
+    key: str
+    title: str
+    results: Results
+    which: int
+    colour: str
+    dash: tuple[int, int] = (1, 0)
+    strong: bool = False
+
+    def style(self, area: str) -> Style:
+        """Return how it looks, with its area in the legend."""
+        return Style(self.key, f"{self.title} {area}", self.colour, self.dash, self.strong)
+
+
+class Roc:
+    """True against false positive rate."""
+
+    name = "roc-curves"
+    place: Place = roc.PLACE
+
+    @staticmethod
+    def frame(corner: bool) -> Frame:
+        """Return what stands around the curves."""
+        return roc.roc_frame(corner)
+
+    @staticmethod
+    def area(series: Series) -> str:
+        """Write the area under the curve with its 95% interval."""
+        area = series.results.roc.every[series.which].auc
+        if area != area:
+            return "undefined"
+        low, high = interval(series.results, series.which)
+        return f"{area:.4f} ({low:.4f}–{high:.4f})" if low == low else f"{area:.4f}"
+
+    @classmethod
+    def chart(cls, drawn: Sequence[Series], focus: Series, corner: bool, grip: Grip | None) -> Spec:
+        """Draw the curves."""
+        lines = [(one.style(cls.area(one)), one.results.roc.every[one.which]) for one in drawn]
+        return roc.roc_chart(lines, corner, grip)
+
+    @staticmethod
+    def table(drawn: Sequence[Series]) -> Table:
+        """Return the data of the curves at full resolution."""
+        return roc.roc_table([(one.title, one.results.roc.every[one.which]) for one in drawn])
+
+
+class PrecisionRecall:
+    """Precision against recall."""
+
+    name = "precision-recall-curves"
+    place: Place = precision_recall.PLACE
+
+    @staticmethod
+    def frame(corner: bool) -> Frame:
+        """Return what stands around the curves."""
+        return precision_recall.precision_recall_frame(corner)
+
+    @staticmethod
+    def area(series: Series) -> str:
+        """Write the average precision."""
+        area = series.results.precision_recall.every[series.which].average_precision
+        return f"{area:.4f}" if area == area else "undefined"
+
+    @classmethod
+    def chart(cls, drawn: Sequence[Series], focus: Series, corner: bool, grip: Grip | None) -> Spec:
+        """Draw the curves, and the precision of guessing for the one in focus."""
+        lines = [(one.style(cls.area(one)), one.results.precision_recall.every[one.which]) for one in drawn]
+        return precision_recall.precision_recall_chart(lines, base_rate(focus.results, focus.which), corner, grip)
+
+    @staticmethod
+    def table(drawn: Sequence[Series]) -> Table:
+        """Return the data of the curves at full resolution."""
+        curves = [(one.title, one.results.precision_recall.every[one.which]) for one in drawn]
+        return precision_recall.precision_recall_table(curves)
+
+
+Kind = type[Roc] | type[PrecisionRecall]
+KINDS: dict[str, Kind] = {"roc": Roc, "precision-recall": PrecisionRecall}
+TITLES = {"roc": "ROC", "precision-recall": "Precision-recall"}
+
+
+def interval(results: Results, which: int) -> "Interval":
+    """Return the 95% interval of an area under a ROC curve; NaN where undefined."""
+    areas = results.areas
+    return (*areas.per_class, areas.micro, areas.macro)[which]
+
+
+def base_rate(results: Results, which: int) -> float:
+    """Return the precision of guessing, the share of positives; NaN without images."""
+    rankings = results.rankings
+    of: list[Any] = [*rankings.per_class, rankings.micro]
+    defined = [one.positives / (one.positives + one.negatives) for one in rankings.per_class if one.positives]
+    if which == len(of):
+        return sum(defined) / len(defined) if defined else float("nan")
+    whole = of[which].positives + of[which].negatives
+    return of[which].positives / whole if whole else float("nan")

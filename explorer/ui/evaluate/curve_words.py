@@ -1,0 +1,149 @@
+"""What the curves, their areas and a threshold mean, in plain words and with the user's own numbers. Markdown."""
+
+from typing import TYPE_CHECKING
+
+from explorer.ui.evaluate.scale import written
+from explorer.ui.formats import count, percent
+from explorer.ui.text import markdown
+
+if TYPE_CHECKING:
+    from explorer.analysis.confusion import ClassElements
+    from explorer.analysis.intervals import Interval
+    from explorer.analysis.precision_recall import PrecisionRecallCurve
+    from explorer.analysis.roc import RocCurve, RocCurves
+
+_LIMIT = 0.05
+_PAIRS = 10_000
+
+
+def undefined(name: str, positives: int, negatives: int) -> str:
+    """Say why a class has no ROC curve."""
+    name = markdown(name)
+    if not positives and not negatives:
+        return f"There is no curve for {name}: the split holds no images."
+    missing = f"no image of {name}, so there is nothing to find" if not positives else f"only images of {name}"
+    rate = "true positive rate" if not positives else "false positive rate"
+    return f"There is no ROC curve for {name}: the split holds {missing}, and the {rate} is undefined."
+
+
+def read_roc(curve: "RocCurve", name: str) -> str:
+    """Explain ROC curves by a point of one of them."""
+    name = markdown(name)
+    if not curve.defined:
+        return (
+            f"There is no curve for {name}: it needs images of the class and others, and the split lacks one of them."
+        )
+    point = int((curve.fpr <= _LIMIT).nonzero()[0][-1])
+    averages = curve.thresholds[-1] != curve.thresholds[-1]
+    text = (
+        "Call an image a class when its probability reaches a threshold, and lower the threshold from 1 to 0: the "
+        "curve shows how many of that class are found (up) at the price of how many false alarms (right). "
+    )
+    if averages:
+        text += "The macro average is the mean of the heights of all curves at each place. "
+    text += (
+        f"For {name}, {percent(float(curve.tpr[point]))} are found with {percent(float(curve.fpr[point]))} false "
+        "alarms. The closer to the upper left corner, the better; the grey diagonal is guessing."
+    )
+    return text
+
+
+def read_precision_recall(curve: "PrecisionRecallCurve", name: str, base_rate: float) -> str:
+    """Explain precision-recall curves by a point of one of them."""
+    name = markdown(name)
+    if not curve.defined:
+        return f"There is no curve for {name}: the split holds no image of it, so there is nothing to find."
+    point = int((curve.recall >= 0.9).nonzero()[0][0])
+    return (
+        "Lower the threshold, and more of the class are found (right), while more of what is called so is something "
+        f"else (down). For {name}, {percent(float(curve.precision[point]))} of what is called so is right when "
+        f"{percent(float(curve.recall[point]))} are found. The grey line is guessing: {percent(base_rate)} of the "
+        "images are of the class. Average precision is the area under the steps."
+    )
+
+
+def area(curve: "RocCurve", name: str, interval: "Interval") -> str:
+    """Explain the area under the curve of a class as the share of pairs, with its interval."""
+    name = markdown(name)
+    if not curve.defined:
+        return ""
+    text = (
+        f"**AUC of {name}: {curve.auc:.4f}{_interval(interval)}.** It is the probability that a random positive "
+        f"outranks a random negative: that an image of {name} gets a higher probability for {name} than an image of "
+        f"another class. Here that happens in {count(round(curve.auc * _PAIRS))} of {count(_PAIRS)} such pairs (ties "
+        "count half); guessing gives 5,000."
+    )
+    if interval.low == interval.high == 1:
+        return f"{text} Every pair is in order, so the interval has no width; that does not make the AUC certain."
+    return text
+
+
+def many_curves(curves: "RocCurves", macro: "Interval", micro: "Interval") -> str:
+    """Explain why there is more than one curve, and the averages; empty where no curve is defined."""
+    defined = [curve for curve in curves.per_class if curve.defined]
+    if not defined:
+        return ""
+    worst = min(defined, key=lambda curve: curve.auc)
+    return (
+        f"**Why {count(len(curves.per_class))} curves and two averages?** ROC needs a yes-or-no question, so each "
+        f"class is set against the rest. Macro, {curves.macro.auc:.4f}{_interval(macro)}, is their mean; "
+        f"micro, {curves.micro.auc:.4f}{_interval(micro)}, pools all yes-or-no answers. The hardest class is "
+        f"{markdown(worst.name)} with {worst.auc:.4f}. Class intervals are DeLong's; those of the averages come from "
+        "drawing the images again 1,000 times."
+    )
+
+
+def roc_against_precision(element: "ClassElements", threshold: float) -> str:
+    """Explain why precision-recall looks worse where positives are few; empty without positives or negatives."""
+    positives = element.true_positives + element.false_negatives
+    negatives = element.false_positives + element.true_negatives
+    if not positives or not negatives:
+        return ""
+    name, alarms, hits = markdown(element.name), element.false_positives, element.true_positives
+    text = (
+        f"**Why does precision-recall look worse?** Only {percent(positives / (positives + negatives))} of the images "
+        f"are {name}. At {written(threshold)} the false positive rate is {percent(element.false_positive_rate)}, but "
+        f"of {count(negatives)} other images that is {count(alarms)}"
+    )
+    if not hits + alarms:
+        return f"{text}: none is called {name} at all, so precision is undefined there."
+    return (
+        f"{text}, beside {count(hits)} hits: the precision is {percent(element.precision)}. ROC does not depend on how "
+        "rare the class is; precision does."
+    )
+
+
+def at_threshold(element: "ClassElements", threshold: float, letter: str = "") -> str:
+    """Say what a threshold means."""
+    name = markdown(element.name)
+    positives = element.true_positives + element.false_negatives
+    negatives = element.false_positives + element.true_negatives
+    found = f"{count(element.true_positives)} of {count(positives)} images of {name} are found"
+    if not positives:
+        found = f"there is no image of {name} to be found"
+    alarms = f"{_number(element.false_positives, 'false alarm')} among {count(negatives)} others"
+    return f"{letter}From {written(threshold)} on, {found}, with {alarms}."
+
+
+def crossed(name: str, before: float, now: float, images: int) -> str:
+    """Head the images that change sides."""
+    name = markdown(name)
+    side = f"now called {name}" if now < before else f"no longer called {name}"
+    return f"{_number(images, 'image')} between {written(before)} and {written(now)}: {side}"
+
+
+def nothing_crossed(name: str, before: float, now: float) -> str:
+    """Say why no images are shown."""
+    name = markdown(name)
+    if before == now:
+        return f"Move the threshold: the images whose probability for {name} lies between its old and new place appear."
+    return f"No image has a probability for {name} between {written(before)} and {written(now)}."
+
+
+def _interval(interval: "Interval") -> str:
+    low, high = interval
+    return f" (95% interval {low:.4f} to {high:.4f})" if low == low else ""
+
+
+def _number(value: int, what: str) -> str:
+    return f"{count(value)} {what}" + ("" if value == 1 else "s")

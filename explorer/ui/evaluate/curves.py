@@ -1,0 +1,132 @@
+"""ROC and precision-recall: the curves, a threshold on one of them, and what they mean."""
+
+import streamlit as st
+
+from explorer.data.splits import SPLITS
+from explorer.ui import state, widgets
+from explorer.ui.charts.class_curves import Grip
+from explorer.ui.evaluate import controls, curve_choice, curve_kinds, curve_words, threshold, two_by_two
+from explorer.ui.evaluate.curve_choice import VIEWS, Other
+from explorer.ui.evaluate.curve_kinds import Kind, Roc, Series
+from explorer.ui.evaluate.results import Results
+from explorer.ui.evaluate.scope import Scope
+from explorer.ui.text import markdown
+
+
+@st.fragment
+def show(scope: Scope) -> None:
+    """Show the curves with their controls, the images that cross the threshold, and explanations."""
+    state.follow()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = curve_kinds.KINDS[controls.segments("Curve", curve_kinds.TITLES, "curve")]
+        view = controls.segments("Draw", VIEWS, "curves")
+        laid_over = _laid_over(scope)
+        corner = controls.switch("Zoom in", "corner", "Shows the corner in which good curves differ.")
+    left, right = st.columns([1, 2.4], gap="medium")
+    with left, st.container(gap="small"):
+        classes = scope.a.results.predictions.classes
+        chosen = classes.index(st.selectbox("Class", classes, key="class", bind="query-params"))
+        value, before = threshold.choose(classes[chosen])
+        _panel(scope, chosen, value)
+    centre = curve_choice.focus(scope, view, chosen, laid_over)
+    with right:
+        _figure(scope, kind, view, centre, laid_over, corner, value)
+    _crossing(scope, chosen, before, value)
+    _meaning(scope.a.results, chosen, value)
+
+
+def _laid_over(scope: Scope) -> list[Other]:
+    """Let the user lay other splits over the one of the page; they are computed when they are asked for."""
+    first, second = (split for split in SPLITS if split != scope.a.selection.split)
+    options = {"none": "None", first: first.capitalize(), second: second.capitalize(), "both": "Both"}
+    asked = controls.segments(
+        "Other splits",
+        options,
+        "overlay",
+        "Lays the same curve over that of other images. A training curve far above the test curve means overfitting.",
+    )
+    splits = {"none": (), "both": (first, second)}.get(asked, (asked,))
+    found, problems = curve_choice.others(scope, splits)
+    for problem in problems:
+        st.info(markdown(problem))
+    return found
+
+
+def _figure(
+    scope: Scope, kind: Kind, view: str, centre: Series, laid_over: list[Other], corner: bool, value: float
+) -> None:
+    drawn = curve_choice.drawn(scope, view, centre, laid_over)
+    name = kind.name if view == "all" else f"{kind.name}-{view}"
+    key = f"figure-{name}"
+    widgets.figure(
+        kind.chart(drawn, centre, corner, _grip(scope, kind, view, centre, corner, value)),
+        name=name,
+        how_to_read=_how_to_read(kind, centre),
+        table=lambda: kind.table(drawn),
+        width="stretch",
+        on_select=lambda: threshold.dragged(key),
+    )
+
+
+def _grip(scope: Scope, kind: Kind, view: str, centre: Series, corner: bool, value: float) -> Grip | None:
+    """Return the point on the curve in focus; an average belongs to no single threshold."""
+    per_class = scope.a.results.rankings.per_class
+    if centre.which >= len(per_class) or not per_class[centre.which].defined:
+        return None
+    second = scope.b.results.rankings.per_class[centre.which] if scope.b else None
+    others = [(curve_choice.second_colour(view), second)] if second and second.defined else []
+    ranking, name = per_class[centre.which], scope.a.results.predictions.classes[centre.which]
+    return threshold.grip(ranking, name, centre.colour, value, kind.frame(corner), kind.place, others)
+
+
+def _how_to_read(kind: Kind, centre: Series) -> str:
+    curve = centre.results.roc.every[centre.which]
+    name = "the macro average" if curve is centre.results.roc.macro else curve.name
+    if kind is Roc:
+        return curve_words.read_roc(curve, name)
+    rate = curve_kinds.base_rate(centre.results, centre.which)
+    return curve_words.read_precision_recall(centre.results.precision_recall.every[centre.which], name, rate)
+
+
+def _panel(scope: Scope, chosen: int, value: float) -> None:
+    """Show what the threshold means: in words, as two-by-two table, and the rates that follow."""
+    from explorer.analysis.thresholds import elements_at
+
+    element = elements_at(scope.a.results.predictions, chosen, value)
+    st.html(two_by_two.html(element))
+    st.caption(curve_words.at_threshold(element, value, "A: " if scope.b else ""))
+    if scope.b:
+        other = elements_at(scope.b.results.predictions, chosen, value)
+        st.caption(curve_words.at_threshold(other, value, "B: "))
+    ranking = scope.a.results.rankings.per_class[chosen]
+    if not ranking.defined:
+        st.info(curve_words.undefined(element.name, ranking.positives, ranking.negatives))
+
+
+def _crossing(scope: Scope, chosen: int, before: float, value: float) -> None:
+    """Show the images that change sides when the threshold moves from its last place to this one."""
+    from explorer.analysis.thresholds import crossing
+    from explorer.ui.evaluate import images
+
+    name = scope.a.results.predictions.classes[chosen]
+    rows = crossing(scope.a.results.predictions, chosen, before, value)
+    heading = "Images that cross the threshold"
+    if len(rows):
+        heading = f"{heading}: {curve_words.crossed(name, before, value, len(rows))}"
+    images.show(scope, rows, key="crossing", heading=heading, empty=curve_words.nothing_crossed(name, before, value))
+
+
+def _meaning(results: Results, chosen: int, value: float) -> None:
+    """Explain areas and averages, and the one kind of curve against the other."""
+    from explorer.analysis.thresholds import elements_at
+
+    areas, curves = results.areas, results.roc
+    element = elements_at(results.predictions, chosen, value)
+    paragraphs = [
+        curve_words.area(curves.per_class[chosen], element.name, areas.per_class[chosen]),
+        curve_words.many_curves(curves, areas.macro, areas.micro),
+        curve_words.roc_against_precision(element, value),
+    ]
+    for column, paragraph in zip(st.columns(3, gap="medium"), paragraphs, strict=True):
+        if paragraph:
+            column.markdown(f":small[{paragraph}]")

@@ -1,0 +1,206 @@
+"""The figures by which an evaluation is known, as text, and what each of them means. Markdown, names escaped."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from explorer.data import catalog
+from explorer.ui import formats
+from explorer.ui.evaluate.results import Results
+from explorer.ui.formats import count, percent
+from explorer.ui.text import markdown
+
+if TYPE_CHECKING:
+    from explorer.analysis.intervals import AucIntervals, Interval
+    from explorer.analysis.summary import Headline
+
+Unit = Literal["%", "area", "nats", "images"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of one checkpoint.
+
+    Attributes
+    ----------
+    label : str
+    value : str
+        As people read it; "–" where it is undefined.
+    definition : str
+        What the figure is, whatever the checkpoint.
+    here : str
+        What it says here, with its own numbers; may be empty.
+    amount : float
+        NaN where undefined.
+    unit : {'%', 'area', 'nats', 'images'}
+    interval : str
+        95% interval as "91.9 to 92.9%"; empty where there is none.
+    """
+
+    label: str
+    value: str
+    definition: str
+    here: str
+    amount: float
+    unit: Unit
+    interval: str = ""
+
+
+def figures(results: Results) -> list[Figure]:
+    """Return all of them, the best known first."""
+    headline, classes = results.headline, len(results.predictions.classes)
+    return [
+        *_shares(headline),
+        *_means(headline, classes),
+        *_areas(headline, results.areas, classes),
+        _log_loss(headline.log_loss, classes),
+        _calibration(headline.expected_calibration_error),
+        _images(results),
+    ]
+
+
+def meaning(a: Figure, b: Figure | None = None) -> str:
+    """Explain a figure with the numbers of one checkpoint, or of two."""
+    if b is None:
+        return f"{a.here} {a.definition}".strip()
+    own = [f"**{name}:** {said}" for name, one in (("A", a), ("B", b)) if (said := _with_interval(one))]
+    return " ".join([*own, a.definition])
+
+
+def difference(a: Figure, b: Figure) -> str:
+    """Write B less A with its sign, in percentage points between shares; empty where it is undefined."""
+    gap = b.amount - a.amount
+    if math.isnan(gap):
+        return ""
+    if a.unit == "%":
+        return signed(100 * gap, ".1f")
+    return signed(gap, {"area": ".4f", "nats": ".3f", "images": ",.0f"}[a.unit])
+
+
+def signed(value: float, form: str) -> str:
+    """Write a difference with its sign; one that rounds to zero has none."""
+    text = format(abs(round(value, 9)), form)
+    sign = "" if not text.strip("0.,") else "+" if value > 0 else "−"
+    return f"{sign}{text}"
+
+
+def _with_interval(figure: Figure) -> str:
+    return " ".join(filter(None, [figure.here, f"95% interval: {figure.interval}." if figure.interval else ""]))
+
+
+def _shares(headline: "Headline") -> list[Figure]:
+    n = headline.n
+    right = round(headline.accuracy * n) if n else 0
+    ends, wrong_ends = headline.accuracy_interval, headline.misclassification_interval
+    return [
+        _share(
+            "Accuracy",
+            headline.accuracy,
+            "The interval (Wilson) is made so that in 95 of 100 cases it holds the share among all images of this "
+            "kind, of which these are a sample.",
+            f"{count(right)} of {count(n)} images are classified correctly.",
+            ends,
+        ),
+        _share(
+            "Misclassification rate",
+            headline.misclassification_rate,
+            "It is 1 minus the accuracy.",
+            f"{count(n - right)} of {count(n)} images are classified wrongly.",
+            wrong_ends,
+        ),
+    ]
+
+
+def _means(headline: "Headline", classes: int) -> list[Figure]:
+    mean = f"the mean over the {classes} classes, each of the same weight."
+    precision, recall, f1 = headline.macro_precision, headline.macro_recall, headline.macro_f1
+    return [
+        _share(
+            "Macro precision",
+            precision,
+            f"Of the images that are called by a class’s name, the share that are of that class: {mean}",
+            _said(precision, "On average {} of what is called by a name deserves it."),
+        ),
+        _share(
+            "Macro recall",
+            recall,
+            f"Of the images of a class, the share that are found: {mean} It equals the accuracy where all classes have "
+            "as many images.",
+            _said(recall, "On average {} of a class are found."),
+        ),
+        _share(
+            "Macro F1",
+            f1,
+            f"F1 is high only where precision and recall both are (it is their harmonic mean): {mean}",
+            _said(f1, "On average it is {}."),
+        ),
+    ]
+
+
+def _areas(headline: "Headline", areas: "AucIntervals", classes: int) -> list[Figure]:
+    pairs = f"{count(classes * headline.n)} yes-or-no answers ({count(headline.n)} images × {classes} classes)"
+    return [
+        _area(
+            "Macro AUC",
+            headline.macro_auc,
+            "An image of a class gets a higher probability of it than an image of another class in",
+            "The area under the ROC curve, mean over the classes.",
+            areas.macro,
+        ),
+        _area(
+            "Micro AUC",
+            headline.micro_auc,
+            "A class that is true gets a higher probability than one that is not in",
+            f"The area under one ROC curve for all {pairs}.",
+            areas.micro,
+        ),
+    ]
+
+
+def _log_loss(loss: float, classes: int) -> Figure:
+    definition = (
+        "How little probability the true class gets: the mean of its −ln (cross entropy, in nats). "
+        f"Guessing costs ln {classes} = {math.log(classes):.3f}."
+    )
+    here = "" if math.isnan(loss) else f"As if every true class had got {percent(math.exp(-loss))}."
+    return Figure("Log loss", formats.loss(_defined(loss)), definition, here, loss, "nats")
+
+
+def _calibration(error: float) -> Figure:
+    return _share(
+        "Calibration error (ECE)",
+        error,
+        "Expected calibration error: does 80% sure mean right in 80% of cases? It is the distance between the "
+        "probability of an answer (the confidence) and the share of such answers that are right, in 15 bins.",
+        "" if math.isnan(error) else f"Confidence and accuracy are {100 * error:.1f} points apart on average.",
+    )
+
+
+def _images(results: Results) -> Figure:
+    predictions = results.predictions
+    title = markdown(catalog.get(predictions.dataset).title)
+    definition = f"All images of the {predictions.split} split of {title}."
+    return Figure("Images", count(predictions.n), definition, "", predictions.n, "images")
+
+
+def _share(label: str, value: float, definition: str, here: str, ends: "Interval | None" = None) -> Figure:
+    interval = "" if ends is None or math.isnan(ends.low) else f"{100 * ends.low:.1f} to {100 * ends.high:.1f}%"
+    return Figure(label, percent(_defined(value)), definition, here, value, "%", interval)
+
+
+def _area(label: str, value: float, pairs: str, definition: str, ends: "Interval") -> Figure:
+    if math.isnan(value):
+        undefined = "Undefined here: it needs images of a class and images of another one."
+        return Figure(label, "–", definition, undefined, value, "area")
+    interval = "" if math.isnan(ends.low) else f"{ends.low:.4f} to {ends.high:.4f}"
+    definition += " Guessing has 0.5. The interval is by bootstrap: these images drawn again and again."
+    here = f"{pairs} {count(round(10_000 * value))} of 10,000 pairs."
+    return Figure(label, f"{value:.4f}", definition, here, value, "area", interval)
+
+
+def _said(value: float, sentence: str) -> str:
+    return "" if math.isnan(value) else sentence.format(percent(value))
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,106 @@
+"""Images of the split in pages; a click on one opens its detail."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from explorer.ui import address, formats
+from explorer.ui.evaluate import detail
+from explorer.ui.evaluate.names import true_names
+from explorer.ui.evaluate.scope import Judged, Scope
+from explorer.ui.tiles import Note, Tile, tiles
+
+PAGE = 24
+
+
+def show(
+    scope: Scope,
+    rows: Sequence[int] | NDArray[np.int64],
+    *,
+    key: str,
+    heading: str,
+    empty: str,
+    height: int | None = None,
+) -> None:
+    """Show rows of the split, in the order given.
+
+    Parameters
+    ----------
+    scope : Scope
+    rows : sequence of int or int64 ndarray
+        Any number of them: only a page is worked on.
+    key : str
+        Names the gallery on its page, and the number of the page in the URL (`page-KEY`).
+    heading : str
+        Markdown.
+    empty : str
+        What is said where there are no rows.
+    height : int, optional
+        Pixels for the whole gallery, which then scrolls; by default it is as high as it needs.
+    """
+    ordered = np.asarray(rows, dtype=np.int64)
+    with st.container(height=height or "content", border=False, gap="small"):
+        st.markdown(f"**{heading}**")
+        if not len(ordered):
+            st.info(empty)
+            return
+        start = (_page(ordered, key) - 1) * PAGE
+        tiles(
+            key,
+            [tile(scope, int(row)) for row in ordered[start : start + PAGE]],
+            on_pick=partial(detail.choose, key),
+        )
+    detail.offer(scope, ordered, key)
+
+
+def tile(scope: Scope, row: int) -> Tile:
+    """Return one image with its true class and what each model says of it."""
+    predictions = scope.a.results.predictions
+    true = true_names(scope)[predictions.labels[row]]
+    signs = ("",) if scope.b is None else ("A ", "B ")
+    notes = tuple(
+        _note(judged, row, sign, scope.foreign is None) for sign, judged in zip(signs, scope.both, strict=True)
+    )
+    spoken = "; ".join(
+        f"{sign}predicted {note.text.removeprefix(sign)}{', wrong' if note.right is False else ''}"
+        for sign, note in zip(signs, notes, strict=True)
+    )
+    return Tile(row, scope.images.images[row], true, notes, f"{true}; {spoken}")
+
+
+def _note(judged: Judged, row: int, sign: str, comparable: bool) -> Note:
+    predictions = judged.results.predictions
+    said = predictions.classes[predictions.predicted[row]]
+    share = formats.percent(float(predictions.confidence[row]))
+    return Note(f"{sign}{said} {share}", bool(predictions.correct[row]) if comparable else None)
+
+
+def _page(rows: NDArray[np.int64], key: str) -> int:
+    """Let the user choose a page; other rows begin with their first one."""
+    name, count, content = f"page-{key}", -(-len(rows) // PAGE), zlib.crc32(rows.tobytes())
+    slot = f"images:{key}"
+    kept: _Begun | None = st.session_state.get(slot)
+    if kept is None or kept.content != content or address.is_new(name):
+        linked = kept is None or address.is_new(name)
+        asked = next((page for page in range(1, count + 1) if str(page) == st.query_params.get(name)), 1)
+        kept = _Begun(content, asked if linked else 1, 0 if kept is None else kept.number + 1)
+        st.session_state[slot] = kept
+    chosen = 1
+    if count > 1:
+        chosen = st.pagination(count, default=kept.page, key=f"{slot}-{kept.number}")
+    address.keep({name: chosen}, {name: 1})
+    return chosen
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """Which rows are paged, at which page that began, and the number that tells their widget from earlier ones."""
+
+    content: int
+    page: int
+    number: int

@@ -1,0 +1,13 @@
+"""What the classes are called."""
+
+from explorer.data import catalog
+from explorer.ui.evaluate.scope import Scope
+
+
+def true_names(scope: Scope) -> tuple[str, ...]:
+    """Return the names of the true classes: the model's own unless it was trained on another data set."""
+    classes = scope.a.results.predictions.classes
+    if scope.foreign is None:
+        return classes
+    own = catalog.get(scope.a.selection.dataset).classes[: len(classes)]
+    return own + classes[len(own) :]

@@ -1,0 +1,132 @@
+"""The network's output for any image beside its target: the response."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from explorer.ui import messages, state, widgets
+from explorer.ui.charts.response import response_chart, response_table
+from explorer.ui.evaluate import controls, inputs, response_words
+from explorer.ui.evaluate.inputs import Given
+from explorer.ui.evaluate.names import true_names
+from explorer.ui.evaluate.output import Output, of_image, of_row
+from explorer.ui.evaluate.scope import Scope
+from explorer.ui.images import img_tag
+from explorer.ui.text import html_text, markdown, plain
+
+SPLIT, UPLOAD, DRAWING = "split", "upload", "drawing"
+SOURCES = {SPLIT: "Split", UPLOAD: "Upload", DRAWING: "Drawing"}
+LOGITS = "logits"
+BARS = {"probabilities": "Probabilities", LOGITS: "Logits"}
+SCALE = 4
+
+
+@st.fragment
+def show(scope: Scope) -> None:
+    """Show the output of the network, or of both, for an image of the split, an upload or the drawing."""
+    state.follow()
+    left, right = controls.columns()
+    with left, messages.shown():
+        source = controls.segments("Image", SOURCES, "input", labelled=False)
+        given = _given(scope, source)
+        if given is None:
+            return
+        classes = scope.a.results.predictions.classes
+        target = _target(scope, given, classes)
+        outputs = _outputs(scope, given)
+        _picture(scope, given)
+        _show(outputs, target, right)
+
+
+def _given(scope: Scope, source: str) -> Given | None:
+    dataset = scope.a.selection.dataset
+    if source == UPLOAD:
+        return inputs.upload(dataset)
+    if source == DRAWING:
+        return inputs.drawn(dataset)
+    if not scope.a.results.predictions.n:
+        st.info("This split holds no images. Upload a picture or draw one.")
+        return None
+    return inputs.of_split(scope)
+
+
+def _target(scope: Scope, given: Given, classes: tuple[str, ...]) -> int | None:
+    """Return the label of an image of the split; of another one, what the user says."""
+    if given.row is not None:
+        return int(scope.images.labels[given.row])
+    return controls.select("It is meant to be", dict(enumerate(classes)), "meant-class", "Target: none")
+
+
+def _outputs(scope: Scope, given: Given) -> list[Output]:
+    pairs = list(zip("AB", scope.both, strict=False))
+    if given.row is not None:
+        return [of_row(judged, name, given.row) for name, judged in pairs]
+    return [of_image(judged, name, given.image) for name, judged in pairs]
+
+
+def _picture(scope: Scope, given: Given) -> None:
+    """Show what the user brought and what the model sees of it."""
+    with st.container(horizontal=True, gap="small"):
+        if given.original is not None:
+            _labelled(img_tag(given.original, 1, "The picture as it was read"), "As it was read")
+        _labelled(img_tag(given.image, SCALE, "What the model sees"), "What the model sees")
+    if given.row is not None:
+        index = int(scope.images.indices[given.row])
+        st.caption(response_words.whereabouts(given.row, scope.a.selection.split, index))
+        if scope.foreign:
+            label = int(scope.images.labels[given.row])
+            names = (true_names(scope)[label], scope.a.results.predictions.classes[label])
+            st.caption(response_words.foreign(*map(markdown, names)))
+
+
+def _labelled(picture: str, caption: str) -> None:
+    st.html(f'{picture}<div style="font-size:.8rem;padding-top:.2rem">{html_text(caption)}</div>', width="content")
+
+
+def _show(outputs: Sequence[Output], target: int | None, place: DeltaGenerator) -> None:
+    """Show the verdict, the errors, the bars and the table."""
+    classes = outputs[0].classes
+    with place:
+        for output in outputs:
+            st.markdown(response_words.verdict(output, target, len(outputs) > 1))
+            if target is not None:
+                _errors(output, target)
+        logits = {output.name: output.logits.tolist() for output in outputs}
+        shares = {output.name: output.probabilities.tolist() for output in outputs}
+        bars_place, table_place = st.columns([1.1, 1], gap="small") if len(outputs) == 1 else (place, place)
+        with table_place:
+            bars = controls.segments("Bars", BARS, "bars", labelled=False)
+        shown = logits if bars == LOGITS else shares
+        with bars_place:
+            widgets.figure(
+                response_chart(classes, shown, target, bars == LOGITS),
+                name="response",
+                how_to_read=response_words.figure(outputs, target),
+                table=lambda: response_table(classes, logits, shares, target),
+            )
+        with table_place:
+            _table(outputs, target)
+
+
+def _errors(output: Output, target: int) -> None:
+    """Show the errors of an output in one line, each with its explanation."""
+    with st.container(horizontal=True, gap="medium"):
+        for name, value, explanation in response_words.errors(output, target):
+            st.markdown(f":small[{name}] **{value}**", help=explanation, width="content")
+
+
+def _table(outputs: Sequence[Output], target: int | None) -> None:
+    """Show logits and probabilities of every class as numbers, the target as 1 and 0."""
+    classes = outputs[0].classes
+    rows: list[dict[str, str]] = []
+    for number, name in enumerate(classes):
+        row = {"Class": plain(name), "Target": "–" if target is None else f"{int(number == target)}"}
+        for output in outputs:
+            of = f" of {output.name}" if len(outputs) > 1 else ""
+            row[f"Logit{of}"] = f"{output.logits[number]:+.2f}"
+            row[f"Probability{of}"] = f"{100 * output.probabilities[number]:.2f}%"
+        rows.append(row)
+    right = st.column_config.TextColumn(alignment="right")
+    columns = {name: right for name in rows[0] if name != "Class"}
+    st.dataframe(rows, hide_index=True, column_config=columns, height="content", row_height=24, key="response-table")

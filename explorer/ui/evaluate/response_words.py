@@ -1,0 +1,87 @@
+"""What the output for one image says, beside its target. Markdown."""
+
+from collections.abc import Sequence
+
+from explorer.ui.evaluate.output import Output
+from explorer.ui.formats import count, loss, percent
+from explorer.ui.text import markdown
+
+UPLOAD_HINT = (
+    "A picture of 28 × 28 pixels on a dark ground is taken as it is; any other is cropped, scaled, centred and turned "
+    "to light on dark as the images of the data set were."
+)
+CANVAS_EMPTY = "The canvas is empty. Draw something on the page Draw; it appears here."
+
+
+def verdict(output: Output, target: int | None, several: bool) -> str:
+    """Say what the model answers, and how far that is from the target."""
+    name = markdown(output.classes[output.predicted])
+    top = float(output.probabilities[output.predicted])
+    who = f"**{output.name}**" if several else "The model"
+    text = f"{who} says **{name}** with {percent(top)}"
+    if output.tied > 1:
+        text += f", the first of {output.tied} classes that share the highest output"
+    if target is None:
+        return f"{text}."
+    if target == output.predicted:
+        return f"{text}. ✓ That is the target."
+    wanted, place = markdown(output.classes[target]), output.rank(target)
+    return (
+        f"{text}. × The target is **{wanted}**: it gets {percent(float(output.probabilities[target]))}, "
+        f"rank {place} of {len(output.classes)}."
+    )
+
+
+def errors(output: Output, target: int) -> list[tuple[str, str, str]]:
+    """Return name, value and explanation of the errors of this output."""
+    classes = len(output.classes)
+    guess = 1 - 1 / classes
+    return [
+        (
+            "Squared error",
+            loss(output.squared_error(target)),
+            "The squared differences between the probabilities and the target, summed over the classes: 0 is perfect, "
+            f"{guess:.1f} is equal probabilities for all {classes}, 2 is being sure of a wrong class.",
+        ),
+        (
+            "Cross-entropy",
+            f"{loss(output.cross_entropy(target))} nats",
+            "Minus the natural logarithm of the probability of the target, the loss that training lowers: "
+            "0 is perfect, and it has no upper limit.",
+        ),
+        (
+            "Rank of the target",
+            f"{output.rank(target)} of {classes}",
+            "The place of the target's class when the classes are put in order of their outputs, the highest first.",
+        ),
+    ]
+
+
+def figure(outputs: Sequence[Output], target: int | None) -> str:
+    """Explain the bars."""
+    output = outputs[0]
+    name = markdown(output.classes[output.predicted])
+    logit = float(output.logits[output.predicted])
+    text = (
+        f"The network answers with one logit for each class, the highest being {logit:+.2f} for {name}; the softmax "
+        "makes probabilities of them, which add up to 100%. "
+    )
+    if target is None:
+        return f"{text}There is no target: choose one on the left to compare."
+    wanted = markdown(output.classes[target])
+    missing = 1 - float(output.probabilities[target])
+    return (
+        f"{text}The dashed frame, at ▸, is the target: 1 for {wanted} and 0 for all others. "
+        f"The bar in the frame{f' of {output.name}' if len(outputs) > 1 else ''} is {percent(missing)} too short, and "
+        "that much is spread over the other classes."
+    )
+
+
+def whereabouts(row: int, split: str, index: int) -> str:
+    """Say which image it is."""
+    return f"Image {count(row)} of the {split} split, number {count(index)} in the file of the data set."
+
+
+def foreign(label: str, read_as: str) -> str:
+    """Say how a label of another data set is read; both names are escaped."""
+    return f"Its label is {label}. The model does not know it; the class with the same number is {read_as}."

@@ -1,0 +1,171 @@
+"""The page Evaluate in a real browser: from a cell of the matrix to its images, to one of them, and back."""
+
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explorer.data.splits import load_split
+from explorer.paths import ROOT
+from explorer.store.catalog import imported_folder
+from explorer.store.checkpoints import load_checkpoint, save_checkpoint
+
+pytestmark = pytest.mark.browser
+
+APP = ROOT / "explorer" / "app.py"
+READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
+NASTY = "<img src=x onerror=alert(1)>"
+CELLS = ".st-key-figure-confusion-matrix .mark-rect path"
+MARK = ".st-key-figure-confusion-matrix path[stroke-width='3']"
+PICTURES = (
+    "list => list.map(tile => { const style = getComputedStyle(tile.querySelector('.picture'));"
+    " return [style.width, style.height, style.imageRendering, style.backgroundPositionY]; })"
+)
+
+
+@pytest.fixture(scope="module")
+def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The application with a checkpoint whose seventh class has markup for a name."""
+    spec = importlib.util.spec_from_file_location("samples", ROOT / "tests" / "pages" / "samples.py")
+    assert spec
+    assert spec.loader
+    samples = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(samples)
+    folder = tmp_path_factory.mktemp("evaluate-home")
+    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_HOME", str(folder))
+        samples.fill()
+        chosen = load_checkpoint(imported_folder() / "small.safetensors")
+        classes = (*chosen.classes[:6], NASTY, *chosen.classes[7:])
+        metadata = chosen.metadata.model_copy(update={"classes": classes})
+        network = chosen.classifier().network
+        save_checkpoint(imported_folder() / "nasty.safetensors", network, metadata)
+    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
+    server.logits = samples_logits(network, chosen)
+    yield server
+    server.stop()
+
+
+def samples_logits(network: Any, chosen: Any) -> Any:
+    """Return the logits of the test images, computed without the application's analysis."""
+    weights = {name: value.detach().numpy() for name, value in network.state_dict().items()}
+    pixels = (load_split("fashion-mnist", "test").images.reshape(-1, 784) / 255 - chosen.metadata.mean) / (
+        chosen.metadata.std
+    )
+    return pixels @ weights["1.weight"].T + weights["1.bias"]
+
+
+def rows_of(started: Any, true: int, predicted: int) -> list[int]:
+    """Return the rows of a cell, the most confident first."""
+    logits = started.logits
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    labels = load_split("fashion-mnist", "test").labels
+    rows = np.flatnonzero((labels == true) & (logits.argmax(axis=1) == predicted))
+    return rows[np.argsort(-shares[rows].max(axis=1), kind="stable")].tolist()
+
+
+def ready(page: Any) -> None:
+    """Wait until the matrix is drawn and nothing is still being computed."""
+    page.locator(CELLS).first.wait_for(state="attached", timeout=90_000)
+    page.wait_for_function(READY, timeout=90_000)
+    page.wait_for_timeout(300)
+
+
+def tiles(page: Any) -> Any:
+    """Return the buttons of the gallery."""
+    return page.locator(".st-key-matrix-panel .tiles button")
+
+
+def await_rows(page: Any, rows: list[int]) -> None:
+    """Wait until the gallery shows these rows."""
+    for _ in range(100):
+        shown = tiles(page).evaluate_all("all => all.map(one => Number(one.dataset.row))")
+        if shown == rows:
+            return
+        page.wait_for_timeout(100)
+    assert shown == rows
+
+
+def centre(element: Any) -> tuple[float, float]:
+    """Return the middle of an element on the screen."""
+    box = element.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_from_a_cell_to_its_images_to_one_of_them_and_back(started, visit):
+    page = visit(f"{started.url}/evaluate?checkpoint=small")
+    ready(page)
+    page.locator(CELLS).nth(10 * 4 + 2).click()
+    page.wait_for_url(re.compile(r"cell=4-2"))
+    await_rows(page, rows_of(started, 4, 2)[:24])
+    page.locator(CELLS).nth(10 * 6 + 0).click()
+    page.wait_for_url(re.compile(r"cell=6-0"))
+    expected = rows_of(started, 6, 0)
+    await_rows(page, expected[:24])
+    assert centre(page.locator(MARK)) == pytest.approx(centre(page.locator(CELLS).nth(10 * 6 + 0)), abs=1)
+    assert page.locator(".st-key-cell input").input_value().startswith("Shirt → T-shirt/top")
+    styles = tiles(page).evaluate_all(PICTURES)
+    assert styles == [["84px", "84px", "pixelated", f"{-84 * k}px"] for k in range(24)]
+    assert re.fullmatch(r"Shirt; predicted T-shirt/top \d+\.\d%, wrong", tiles(page).first.get_attribute("aria-label"))
+
+    tiles(page).first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Nearest training images").wait_for()
+    page.wait_for_url(re.compile(rf"image={expected[1]}\b"))
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(re.compile(rf"image={expected[2]}\b"))
+    dialog.get_by_text(f"3 of {len(expected)}").wait_for()
+    page.wait_for_function(READY)
+    link = page.url
+    page.keyboard.press("Escape")
+    page.wait_for_url(lambda url: "image=" not in url)
+    dialog.wait_for(state="detached")
+    await_rows(page, expected[:24])
+
+    page.goto(link)
+    dialog.get_by_text(f"3 of {len(expected)}").wait_for(timeout=90_000)
+    dialog.get_by_role("button", name="Edit it on the canvas").click()
+    page.get_by_role("heading", name="Draw", exact=True).wait_for()
+    page.get_by_text("What the model sees").wait_for()
+    assert page.get_by_role("dialog").count() == 0
+    assert "image=" not in page.url
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
+def test_names_are_text_and_nothing_is_cut_at_any_size(started, visit, width, scheme):
+    page = visit(
+        f"{started.url}/evaluate?checkpoint=nasty&cell=6-0&errors=True",
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+    )
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    ready(page)
+    await_rows(page, rows_of(started, 6, 0)[:24])
+    assert tiles(page).first.get_attribute("aria-label").startswith(NASTY)
+    numbers = page.locator(".st-key-figure-confusion-matrix .mark-text.role-mark text")
+    assert numbers.count() == 100
+    assert sum(int(text.replace(",", "")) for text in numbers.all_text_contents()) == 10_000
+    sizes = numbers.evaluate_all(
+        "all => all.map(one => [one.getBBox().width, parseFloat(getComputedStyle(one).fontSize)])"
+    )
+    room = page.locator(CELLS).first.bounding_box()["width"]
+    assert all(size >= 9 and taken <= room for taken, size in sizes)
+    tiles(page).first.click()
+    page.get_by_role("dialog").get_by_text("Nearest training images").wait_for()
+    page.wait_for_function(READY)
+    for place in (page.get_by_test_id("stMain"), page.get_by_role("dialog")):
+        wide, seen = place.evaluate("part => [part.scrollWidth, part.clientWidth]")
+        assert wide <= seen
+    assert page.get_by_test_id("stException").count() == 0
+    assert page.locator("img[src=x]").count() == 0
+    assert dialogs == []
+    assert [error for error in visit.errors if "404" not in error] == []

@@ -1,0 +1,78 @@
+"""Two models side by side in a real browser: clicks, keys, the way back, and a picture to take away."""
+
+import importlib.util
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from explorer.paths import ROOT
+from explorer.ui import theme
+
+pytestmark = pytest.mark.browser
+
+READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
+
+
+@pytest.fixture(scope="module")
+def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The application with a home of one run with two epochs."""
+    spec = importlib.util.spec_from_file_location("samples", ROOT / "tests" / "pages" / "samples.py")
+    assert spec
+    assert spec.loader
+    samples = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(samples)
+    folder = tmp_path_factory.mktemp("comparison-home")
+    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_HOME", str(folder))
+        run = samples.fill()
+    server = serve(ROOT / "explorer" / "app.py", env={"EXPLORER_HOME": str(folder)}, seconds=120)
+    server.run_id = run.id
+    yield server
+    server.stop()
+
+
+def settled(page: Any) -> None:
+    """Wait until the server has nothing more to say, as a user does."""
+    page.wait_for_timeout(300)
+    page.wait_for_function(READY)
+    page.wait_for_timeout(300)
+
+
+def test_from_a_cell_to_its_images_and_back(started, visit):
+    link = f"{started.url}/evaluate?checkpoint={started.run_id}&with={started.run_id}&with-epoch=1&section=Two+models"
+    page = visit(link, color_scheme="dark")
+    cells = page.locator("[class*=st-key-figure-difference-matrix] svg .targets_marks path")
+    cells.nth(60).wait_for(timeout=90_000)
+    cells.nth(60).click()
+    page.get_by_text("Shirt called T-shirt/top by only one: ").wait_for()
+    assert "behind=60" in page.url
+    button = page.get_by_role("button", name="only A right")
+    button.focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Only A right: ").wait_for()
+    page.wait_for_function("() => location.search.includes('behind=only_a')")
+    page.go_back()
+    page.get_by_text("Shirt called T-shirt/top by only one: ").wait_for()
+    settled(page)
+    for _ in range(2):  # a cell that was clicked before can be clicked again
+        page.get_by_text("Difference of the matrices").click()
+        page.wait_for_function("() => !location.search.includes('compare=')")
+        cells.nth(60).click()
+        page.wait_for_function("() => location.search.includes('compare=images')")
+        page.get_by_text("Shirt called T-shirt/top by only one: ").wait_for()
+        settled(page)
+    page.get_by_text("Difference of the matrices").click()
+    cells.nth(60).wait_for()
+    page.get_by_role("button", name="Save").click()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Picture as PNG").click()
+    picture = Image.open(io.BytesIO(Path(taken.value.path()).read_bytes()))
+    assert picture.format == "PNG"
+    ground = "#{:02x}{:02x}{:02x}".format(*picture.convert("RGB").getpixel((2, 2)))
+    assert ground == theme.colour("backgroundColor", "dark")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

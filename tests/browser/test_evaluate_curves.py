@@ -1,0 +1,90 @@
+"""The point on a ROC curve in a real browser: dragged with the mouse, moved with the keyboard."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.paths import ROOT
+
+pytestmark = pytest.mark.browser
+
+APP = ROOT / "explorer" / "app.py"
+QUERY = "checkpoint=fashion-mnist-mlp&section=ROC+and+precision-recall&class=Shirt"
+READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
+FIGURE = ".st-key-figure-roc-curves"
+SERVERS, DRAGGED = f"{FIGURE} g.layer_2_marks path", f"{FIGURE} g.layer_3_marks path"
+
+
+@pytest.fixture(scope="module")
+def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("curves-home")
+    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
+    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
+    yield server
+    server.stop()
+
+
+def ready(page: Any) -> None:
+    page.locator(f"{FIGURE} g.mark-line").first.wait_for(state="attached", timeout=90_000)
+    page.wait_for_function(READY, timeout=90_000)
+    page.wait_for_timeout(500)
+
+
+def middle(page: Any, marks: str) -> tuple[float, float]:
+    box = page.locator(marks).first.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def says(page: Any) -> str:
+    return str(page.get_by_text("images of Shirt are found").first.inner_text())
+
+
+def test_the_point_is_dragged_along_its_curve_and_slider_table_and_address_follow(started, visit):
+    page = visit(f"{started.url}/evaluate?{QUERY}", viewport={"width": 1280, "height": 1000})
+    ready(page)
+    before, (x, y) = says(page), middle(page, SERVERS)
+    assert before.startswith("From 0.50 on")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y - 40, steps=6)
+    page.wait_for_timeout(300)
+    near = middle(page, DRAGGED)
+    assert abs(near[0] - x) + abs(near[1] - y) > 20, "the point moves while the button is down"
+    assert says(page) == before
+    page.mouse.up()
+    page.wait_for_url("**threshold=0.*")
+    page.wait_for_function(READY)
+    page.get_by_text("now called Shirt").wait_for()
+    assert page.locator(DRAGGED).count() == 0
+    assert middle(page, SERVERS) == pytest.approx(near, abs=1.5), "where it was let go, to the pixel"
+    assert page.evaluate("getSelection().toString()") == ""
+    slider = page.get_by_role("slider", name="Threshold for Shirt")
+    value = slider.get_attribute("aria-valuetext")
+    assert says(page).startswith(f"From {value} on")
+
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("no longer called Shirt").wait_for()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(1500)
+    page.wait_for_function(READY)
+    moved = slider.get_attribute("aria-valuetext")
+    assert float(moved) > float(value)
+    assert says(page).startswith(f"From {moved} on")
+    assert middle(page, SERVERS) != pytest.approx(near, abs=0.01)
+    assert [error for error in visit.errors if "404" not in error] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_needs_no_sideways_scrolling(started, visit, scheme):
+    query = f"{QUERY}&threshold=0.3&curve=precision-recall&corner=True"
+    page = visit(f"{started.url}/evaluate?{query}", viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page.locator(".st-key-figure-precision-recall-curves g.mark-line").first.wait_for(state="attached", timeout=90_000)
+    page.wait_for_function(READY, timeout=90_000)
+    assert says(page).startswith("From 0.30 on")
+    wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
+    assert wide <= room
+    assert page.get_by_test_id("stException").count() == 0
+    assert [error for error in visit.errors if "404" not in error] == []
