@@ -14,8 +14,9 @@ SECTIONS = {
     "Any image": response.show,
 }
 
-st.title("Evaluate")
-scope = choice.scope()
+head = st.container(horizontal=True, vertical_alignment="center", gap="small", key="judged")
+head.title("Evaluate", width="content")
+scope = choice.scope(head)
 headline.show(scope)
 names = list(SECTIONS)
 address.adopt("section", names, names[0])

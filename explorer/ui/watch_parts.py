@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.ui import pictures
+from explorer.ui import pictures, theme
 from explorer.ui.export import csv_text
 from explorer.ui.widgets import Table
 
@@ -76,4 +76,5 @@ def picture_file(label: str, chart: Callable[[], dict[str, Any]], name: str) -> 
     """Return a chart as a file, where it can be drawn."""
     if not pictures.available():
         return []
-    return [(f"{label} as SVG", lambda: pictures.svg(chart()), f"{name}.svg", "image/svg+xml")]
+    mode = theme.mode()  # read now: a file is made outside of the page's run
+    return [(f"{label} as SVG", lambda: pictures.svg(chart(), mode), f"{name}.svg", "image/svg+xml")]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data import catalog
 from explorer.errors import ExplorerError
@@ -18,8 +19,13 @@ ON = "on"
 OWN = ""
 
 
-def scope() -> Scope:
+def scope(place: DeltaGenerator) -> Scope:
     """Show what is judged with the ways to change it, and return it; or stop and say what to do.
+
+    Parameters
+    ----------
+    place : DeltaGenerator
+        Where that is shown: a container that flows from left to right.
 
     Raises
     ------
@@ -31,7 +37,7 @@ def scope() -> Scope:
         messages.no_checkpoint()
     known = listing.load()
     entry = known.get(chosen.checkpoint)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="judged"):
+    with place:
         said = st.container(width="content")
         dataset = _dataset(chosen.dataset)
         with_b = second.choose(known, chosen)

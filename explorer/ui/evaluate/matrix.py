@@ -153,8 +153,9 @@ def _panel(scope: Scope, judged: Judged, part: Part | None, chosen: int | None) 
         elements.show(found.element(chosen), chosen, partial(controls.put, CELL))
     else:
         st.info(
-            f"The model was trained on {markdown(scope.foreign or '')} and has no class for these images, so true and "
-            "false positives say nothing here. Click a cell to see what it takes for what."
+            f"The model was trained on {markdown(scope.foreign or '')}: its classes have nothing in common with these "
+            "but their numbers, so true and false positives of a class say little. Click a cell to see what it takes "
+            "for what."
         )
 
 
