@@ -1,12 +1,15 @@
 """The data sets: what each is, where it comes from, and the checksums of its content."""
 
 import hashlib
-from dataclasses import dataclass
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from explorer.errors import DataError
-from explorer.paths import DATA_FILES
+from explorer.paths import DATA_FILES, home
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class IdxFiles(NamedTuple):
 class DatasetSpec:
     """What there is to know of a data set before it is read.
 
-    `mean` and `std` are those of all pixels of the 54,000 training images, scaled to [0, 1].
+    `mean` and `std` are those of all pixels of the 54,000 training images, scaled to [0, 1]; of a user's own drawings,
+    those of the set whose classes they have, as a model that is tuned on them was trained with these.
     """
 
     name: str
@@ -46,11 +50,12 @@ class DatasetSpec:
     train: int = 54_000
     validation: int = 6_000
     test: int = 10_000
+    place: Path | None = None
 
     @property
     def folder(self) -> Path:
         """The folder with the four compressed files."""
-        return DATA_FILES / self.name
+        return self.place or DATA_FILES / self.name
 
     @property
     def checksum(self) -> str:
@@ -113,19 +118,71 @@ _SETS = (
 _BY_NAME = {spec.name: spec for spec in _SETS}
 
 
+OWN = re.compile(rf"({'|'.join(_BY_NAME)})-own-[0-9a-f]{{12}}", re.ASCII)
+"""Names of published sets of a user's own drawings: the set whose classes they have, and a digest of the content."""
+OWN_ABOUT = "about.json"
+_MD5 = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
 def names() -> tuple[str, ...]:
-    """Return the names of all data sets."""
+    """Return the names of the built-in data sets."""
     return tuple(_BY_NAME)
 
 
+def own_folder() -> Path:
+    """Return where published sets of drawings lie, one folder for each by its name."""
+    return home() / "published"
+
+
+def own_names() -> tuple[str, ...]:
+    """Return the names of the published sets of drawings, the oldest first."""
+    found = [path for path in own_folder().glob(f"*/{OWN_ABOUT}") if OWN.fullmatch(path.parent.name)]
+    return tuple(path.parent.name for path in sorted(found, key=lambda path: (path.stat().st_mtime_ns, path)))
+
+
+def base(name: str) -> str:
+    """Return the built-in data set whose classes and recipe a set has: of a built-in or unknown one, itself."""
+    match = OWN.fullmatch(name)
+    return match[1] if match else name
+
+
 def get(name: str) -> DatasetSpec:
-    """Return the data set called `name`.
+    """Return the data set called `name`: a built-in one, or a published set of drawings.
 
     Raises
     ------
     DataError
-        There is none; the message names those that exist.
+        There is none, and the message names those that exist; or its description is damaged.
     """
+    if OWN.fullmatch(name) and (own_folder() / name).is_dir():
+        return _own(own_folder() / name)
     if name not in _BY_NAME:
         raise DataError(f"There is no data set called {name!r}. Choose one of: {', '.join(names())}.")
     return _BY_NAME[name]
+
+
+@lru_cache(maxsize=64)
+def _own(place: Path) -> DatasetSpec:
+    """Read the description of a published set, which never changes."""
+    try:
+        about: dict[str, Any] = json.loads((place / OWN_ABOUT).read_bytes())
+        sums = [str(about["files"][key]) for key in IdxFiles._fields]
+        sizes = {part: int(about[part]) for part in ("train", "validation", "test")}
+        title = str(about["title"])
+        if not all(map(_MD5.fullmatch, sums)) or min(sizes.values()) < 0 or len(title) > 200:
+            raise ValueError("out of range")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(f"The description of the data set {place.name!r} is damaged. Publish the set again.") from None
+    origin = _BY_NAME[base(place.name)]
+    return replace(
+        origin,
+        name=place.name,
+        title=title,
+        source=f"Drawn here, for the classes of {origin.title}",
+        licence="The user's own",
+        files=_idx_files(*sums),
+        train=sizes["train"],
+        validation=sizes["validation"],
+        test=sizes["test"],
+        place=place,
+    )

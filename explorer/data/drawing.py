@@ -4,81 +4,53 @@ Digits follow MNIST: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of h
 is fitted into 20x20 pixels keeping its proportions, with grey levels from anti-aliasing, and its centre of
 mass is moved to the centre of a 28x28 field. Garments follow H. Xiao, K. Rasul and R. Vollgraf,
 "Fashion-MNIST" (arXiv:1708.07747, 2017), section 2: trim, bring the longest edge to 28 by leaving out pixels,
-sharpen towards the outlines, centre, negate.
+sharpen towards the outlines, centre, negate. They negate last and turn to grey at the very end; here the ink is made
+light first, so that every later picture can be compared with the set, which changes nothing but roundings.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
-from PIL import Image, ImageFilter
 
-from explorer.data.pictures import read_image
-from explorer.data.placement import FIELD, PLAIN, Grey, average_cells, centre, crop, fit, sharpen, stretch
+from explorer.data._way import EMPTY, Way
+from explorer.data.colour import Pixels
+from explorer.data.pictures import read_image, read_picture
+from explorer.data.placement import FIELD, Grey
+from explorer.data.preparation import (
+    ALL,
+    Normalisation,
+    Prepared,
+    Recipe,
+    Step,
+    Steps,
+    each_left_out,
+    normalisation_of,
+    recipe_for,
+)
 from explorer.errors import ImageError
 
 __all__ = [
+    "ALL",
     "EMPTY",
+    "Normalisation",
     "Prepared",
     "Recipe",
     "Step",
+    "Steps",
+    "each_left_out",
     "prepare_drawing",
     "prepare_photo",
     "read_image",
+    "read_picture",
     "recipe_for",
 ]
 
-EMPTY = "The canvas is empty. Draw something first."
 
-_LEAST_CONTRAST = 16
-_NOISE = 0.05 * 255  # the paper's tolerance for "close to the colour of the corner"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a data set places its subject.
-
-    Attributes
-    ----------
-    box : int
-        Longer side of the subject after scaling, in pixels.
-    by_mass : bool
-        Centre by the centre of mass instead of the middle of the box.
-    photographed : bool
-        The set was made from photographs, leaving out pixels instead of averaging, and sharpening outlines.
-    """
-
-    box: int
-    by_mass: bool
-    photographed: bool
-
-
-DIGITS = Recipe(box=20, by_mass=True, photographed=False)
-GARMENTS = Recipe(box=28, by_mass=False, photographed=True)
-
-
-def recipe_for(dataset: str) -> Recipe:
-    """Return the recipe of a data set; one that is not built in is filled like the garments."""
-    return DIGITS if dataset == "mnist" else GARMENTS
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One stage on the way: what was done, and the uint8 image (H, W) after it."""
-
-    name: str
-    image: Grey
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """The image for the model, uint8 (28, 28), light on dark, and the stages that led to it."""
-
-    image: Grey
-    steps: tuple[Step, ...]
-
-
-def prepare_drawing(pixels: Grey, dataset: str, placed: bool = False) -> Prepared:
+def prepare_drawing(
+    pixels: Grey,
+    dataset: str,
+    placed: bool = False,
+    steps: Steps = ALL,
+    normalisation: Normalisation | None = None,
+) -> Prepared:
     """Prepare a drawing with light ink on a dark ground.
 
     Parameters
@@ -88,7 +60,12 @@ def prepare_drawing(pixels: Grey, dataset: str, placed: bool = False) -> Prepare
     dataset : str
         Whose recipe to follow.
     placed : bool
-        Keep size, place and grey levels: the drawing began as an image of the set. Each cell is averaged.
+        Keep size, place and grey levels: the drawing began as an image of the set. Each cell is averaged; of the
+        steps only polarity and normalisation are left.
+    steps : Steps
+        Which steps to take; all by default.
+    normalisation : Normalisation, optional
+        The model's own; by default the data set's.
 
     Returns
     -------
@@ -99,30 +76,39 @@ def prepare_drawing(pixels: Grey, dataset: str, placed: bool = False) -> Prepare
     ImageError
         There is no ink, or the array is no grey image.
     """
-    _check(pixels)
+    _check(pixels, channels=False)
     if not pixels.any():
         raise ImageError(EMPTY)
-    steps = [Step("Drawn", pixels)]
+    way = Way(recipe_for(dataset), steps, normalisation or normalisation_of(dataset))
+    way.begin(pixels, drawn=True)
     if placed:
-        steps.append(Step("Cells averaged", average_cells(pixels)))
-        if not steps[-1].image.any():
-            raise ImageError(EMPTY)
-    else:
-        _place(steps, recipe_for(dataset), photo=False)
-    return Prepared(steps[-1].image, tuple(steps))
+        way.average_cells()
+    way.turn_drawing()
+    if not placed:
+        way.place(photo=False)
+    return way.end()
 
 
-def prepare_photo(grey: Grey, dataset: str) -> Prepared:
+def prepare_photo(
+    picture: Pixels,
+    dataset: str,
+    steps: Steps = ALL,
+    normalisation: Normalisation | None = None,
+) -> Prepared:
     """Prepare a photograph, a scan or any other picture, of dark ink on light ground or the reverse.
 
-    A 28x28 image on a dark ground is one of a set and stays as it is; on a light ground it is only negated.
-    (Of the 140,000 images in both sets none has four light corners and a light border.)
+    A 28x28 image on a black ground is one of a set and stays as it is; on another ground the ink is only made light.
+    (Of the 140,000 images in both sets none has four corners that are alike and above 16, or four light corners.)
 
     Parameters
     ----------
-    grey : uint8 ndarray (H, W)
+    picture : uint8 ndarray (H, W) or (H, W, 3)
     dataset : str
         Whose recipe to follow.
+    steps : Steps
+        Which steps to take; all by default.
+    normalisation : Normalisation, optional
+        The model's own; by default the data set's.
 
     Returns
     -------
@@ -131,70 +117,22 @@ def prepare_photo(grey: Grey, dataset: str) -> Prepared:
     Raises
     ------
     ImageError
-        The picture is plain, or the array is no grey image.
+        The picture is plain, or the array is no image.
     """
-    _check(grey)
-    steps = [Step("Grey", grey)]
-    if grey.shape == (FIELD, FIELD):
-        if _corners(grey).min() > 128 and np.median(_border(grey)) > 128:
-            steps.append(Step("Light on dark", 255 - grey))
-        if steps[-1].image.min() == steps[-1].image.max():
-            raise ImageError(PLAIN)
+    _check(picture, channels=True)
+    way = Way(recipe_for(dataset), steps, normalisation or normalisation_of(dataset))
+    way.begin(picture, drawn=False)
+    way.make_grey()
+    if way.image.shape == (FIELD, FIELD):
+        way.turn_small()
     else:
-        recipe = recipe_for(dataset)
-        steps.append(Step("Light on dark", _ink(grey, _corners if recipe.photographed else _border)))
-        _place(steps, recipe, photo=True)
-    return Prepared(steps[-1].image, tuple(steps))
+        way.even_out()
+        way.turn_photo()
+        way.place(photo=True)
+    return way.end()
 
 
-def _place(steps: list[Step], recipe: Recipe, photo: bool) -> None:
-    steps.append(Step("Cropped to the ink", crop(steps[-1].image)))
-    leave_out = photo and recipe.photographed
-    steps.append(Step("Scaled", fit(steps[-1].image, recipe.box, leave_out)))
-    if leave_out:
-        steps.append(Step("Sharpened", sharpen(steps[-1].image)))
-    steps.append(Step("Full contrast", stretch(steps[-1].image)))
-    steps.append(Step("Centred", centre(steps[-1].image, recipe.by_mass)))
-
-
-def _check(image: Grey) -> None:
-    if image.ndim != 2 or image.dtype != np.uint8 or not image.size:
+def _check(image: Pixels, channels: bool) -> None:
+    shaped = image.ndim == 2 or (channels and image.ndim == 3 and image.shape[2] == 3)
+    if not shaped or image.dtype != np.uint8 or not image.size:
         raise ImageError("A picture is an array of grey levels from 0 to 255 with two dimensions.")
-
-
-def _border(grey: Grey) -> Grey:
-    """Return the pixels of a frame, two hundredths of the shorter side wide."""
-    width = max(1, min(grey.shape) // 50)
-    inner = np.s_[width:-width]
-    return np.concatenate(
-        [part.ravel() for part in (grey[:width], grey[-width:], grey[inner, :width], grey[inner, -width:])]
-    )
-
-
-def _corners(grey: Grey) -> Grey:
-    """Return the pixels of the four corners, each one 28th of the side."""
-    rows, columns = max(1, grey.shape[0] // FIELD), max(1, grey.shape[1] // FIELD)
-    return np.concatenate(
-        [half[:, part].ravel() for half in (grey[:rows], grey[-rows:]) for part in (np.s_[:columns], np.s_[-columns:])]
-    )
-
-
-def _ink(grey: Grey, ground_of: Callable[[Grey], Grey]) -> Grey:
-    """Return each pixel's distance from the ground, on the side where the picture reaches further.
-
-    Where the ground is noisy, single specks are removed and what lies within the noise becomes 0.
-    """
-    ground = ground_of(grey)
-    level = float(np.median(ground))
-    spread = float(np.median(np.abs(ground - level)))
-    if spread:
-        grey = np.asarray(Image.fromarray(grey).filter(ImageFilter.MedianFilter(3)))
-    low, high = float(grey.min()), float(grey.max())
-    depth = max(level - low, high - level)
-    if depth < _LEAST_CONTRAST:
-        raise ImageError(PLAIN)
-    dark_ink = level - low >= high - level
-    distance = (level - grey) if dark_ink else (grey - level)
-    floor = min(max(_NOISE, 6 * spread), depth / 2) if spread else 0.0
-    ink = np.where(distance > floor, distance, 0.0) * (255 / (level if dark_ink else 255 - level))
-    return np.clip(np.round(ink), 0, 255).astype(np.uint8)

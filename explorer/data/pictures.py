@@ -5,9 +5,9 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from explorer.data.colour import Pixels, to_grey
 from explorer.errors import ImageError
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
@@ -19,12 +19,23 @@ LARGEST_PICTURE = 16_000_000
 
 LARGEST_JPEG = 64_000_000
 SMALLEST_SIDE = 8
+_HEIC = tuple(b"ftyp" + brand for brand in (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc"))
 LARGEST_SIDE = 1024
 """A larger picture is reduced to this side after decoding; the model sees 28 pixels."""
 
 
-def read_image(source: bytes | str | PathLike[str], name: str | None = None) -> NDArray[np.uint8]:
-    """Read a picture as grey levels.
+def read_image(source: bytes | str | PathLike[str], name: str | None = None) -> Pixels:
+    """Read a picture as grey levels, such that ink stays visible on its ground; otherwise like `read_picture`.
+
+    Returns
+    -------
+    uint8 ndarray (H, W)
+    """
+    return to_grey(read_picture(source, name))
+
+
+def read_picture(source: bytes | str | PathLike[str], name: str | None = None) -> Pixels:
+    """Read a picture.
 
     The camera's rotation is applied, the first frame of an animation is taken, and the ground behind a
     transparent picture is white if the picture is dark, black if it is light.
@@ -38,8 +49,8 @@ def read_image(source: bytes | str | PathLike[str], name: str | None = None) -> 
 
     Returns
     -------
-    uint8 ndarray (H, W)
-        No side longer than 1024.
+    uint8 ndarray (H, W) or (H, W, 3)
+        Grey levels, or red, green and blue. No side longer than 1024.
 
     Raises
     ------
@@ -54,12 +65,14 @@ def read_image(source: bytes | str | PathLike[str], name: str | None = None) -> 
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             _check_size(picture, name)
             picture.draft(None, (LARGEST_SIDE, LARGEST_SIDE))
-            return _grey(picture)
+            return _pixels(picture)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{name} would unpack to far too many pixels and was not opened.") from None
     except UnidentifiedImageError:
+        if content[4:12] in _HEIC:
+            raise ImageError(f"{name} is a HEIC picture, which cannot be read here. Save it as JPEG.") from None
         raise ImageError(f"{name} is no picture. Use PNG, JPEG, GIF, BMP, WebP or TIFF.") from None
     except Exception:  # what a decoder raises on damaged input is not limited to OSError
         raise ImageError(f"{name} is damaged or cut off. Save or export it again.") from None
@@ -93,7 +106,7 @@ def _check_size(picture: Image.Image, name: str) -> None:
         )
 
 
-def _grey(picture: Image.Image) -> NDArray[np.uint8]:
+def _pixels(picture: Image.Image) -> Pixels:
     if picture.mode[:1] in ("I", "F"):
         picture = _eight_bits(picture)
     elif picture.has_transparency_data:
@@ -102,7 +115,7 @@ def _grey(picture: Image.Image) -> NDArray[np.uint8]:
         picture = (picture if picture.mode == "L" else picture.convert("RGB")).copy()
     picture = ImageOps.exif_transpose(picture)
     picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)
-    return np.array(_opaque(picture).convert("L"), np.uint8)
+    return np.array(_opaque(picture), np.uint8)
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
@@ -125,4 +138,4 @@ def _opaque(picture: Image.Image) -> Image.Image:
     light = np.asarray(picture.convert("L"), np.float64)
     mean = (light * alpha).sum() / max(alpha.sum(), 1)
     ground = Image.new("RGBA", picture.size, "white" if mean < 128 else "black")
-    return Image.alpha_composite(ground, picture)
+    return Image.alpha_composite(ground, picture).convert("RGB")

@@ -28,18 +28,19 @@ def average_cells(pixels: Grey) -> Grey:
     return means
 
 
-def crop(image: Grey) -> Grey:
-    """Cut away the empty rows and columns around the ink.
+def ink_box(image: Grey, tolerance: float = 0.0) -> tuple[slice, slice]:
+    """Return the rows and columns from the first to the last ink above a share of the strongest.
 
     Raises
     ------
     ImageError
         There is no ink.
     """
-    rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+    ink = image > tolerance * image.max()
+    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     if not rows.size:
         raise ImageError(PLAIN)
-    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def fit(image: Grey, box: int, leave_out: bool) -> Grey:
@@ -47,12 +48,16 @@ def fit(image: Grey, box: int, leave_out: bool) -> Grey:
 
     Growing interpolates; shrinking averages or, with `leave_out`, skips rows and columns.
     """
-    height, width = image.shape
-    scale = box / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    scale = box / max(image.shape)
+    height, width = (max(1, round(side * scale)) for side in image.shape)
+    return resize(image, (height, width), leave_out)
+
+
+def resize(image: Grey, shape: tuple[int, int], leave_out: bool = False) -> Grey:
+    """Bring an image to a height and width, as `fit` does."""
     shrinking = Image.Resampling.NEAREST if leave_out else Image.Resampling.BOX
-    method = shrinking if scale <= 1 else Image.Resampling.BILINEAR
-    return np.array(Image.fromarray(image).resize(size, method))
+    method = shrinking if max(shape) <= max(image.shape) else Image.Resampling.BILINEAR
+    return np.array(Image.fromarray(image).resize(shape[::-1], method))
 
 
 def sharpen(image: Grey) -> Grey:
@@ -76,17 +81,23 @@ def stretch(image: Grey) -> Grey:
     return np.round(image * (255 / peak)).astype(np.uint8) if peak else image
 
 
-def centre(image: Grey, by_mass: bool) -> Grey:
-    """Put the image on the 28x28 field, whole and unblurred: by whole pixels, with no ink over the edge.
+def centred_corner(image: Grey, by_mass: bool) -> tuple[int, int]:
+    """Return the row and column of the 28x28 field where the image's first pixel goes, by whole pixels.
 
-    The rounding is that of the sets: in MNIST centres of mass lie in [13.5, 14.5), counted from pixel 0.
+    With `by_mass` the image's centre of mass comes to the middle, as far as all of it stays on the field. The rounding
+    is that of the sets: in MNIST centres of mass lie in [13.5, 14.5), counted from pixel 0.
     """
     corner = [(FIELD - side + 1) // 2 for side in image.shape]
-    if by_mass:
+    if by_mass and image.any():
         weight = image / image.sum()
         for axis in (0, 1):
             mean = float(weight.sum(1 - axis) @ np.arange(image.shape[axis]))
             corner[axis] = int(np.clip(np.ceil(13.5 - mean - 1e-9), 0, FIELD - image.shape[axis]))
+    return corner[0], corner[1]
+
+
+def put(image: Grey, corner: tuple[int, int]) -> Grey:
+    """Put the image on the empty 28x28 field, unblurred, its first pixel at this row and column."""
     field = np.zeros((FIELD, FIELD), np.uint8)
     top, left = corner
     field[top : top + image.shape[0], left : left + image.shape[1]] = image

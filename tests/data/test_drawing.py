@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from explorer.data import pictures
-from explorer.data.drawing import EMPTY, prepare_drawing, prepare_photo, read_image
+from explorer.data.colour import to_grey
+from explorer.data.drawing import EMPTY, prepare_drawing, prepare_photo, read_image, read_picture
 from explorer.data.splits import load_split
 from explorer.errors import ImageError
 
@@ -146,9 +147,9 @@ def test_placed_drawing_must_have_whole_cells():
 def test_steps_tell_the_way():
     prepared = prepare_drawing(painted([(60, 60), (200, 200)]), "mnist")
     names = [step.name for step in prepared.steps]
-    assert names == ["Drawn", "Cropped to the ink", "Scaled", "Full contrast", "Centred"]
-    assert max(prepared.steps[2].image.shape) == 20
-    assert prepared.steps[-1].image is prepared.image
+    assert names == ["source", "polarity", "crop", "stroke", "scale", "contrast", "centre", "normalise"]
+    assert max(prepared.steps[4].picture.shape) == 20
+    assert prepared.steps[-1].picture is prepared.image
 
 
 # ---- photographs
@@ -200,6 +201,15 @@ def test_a_plain_picture_is_refused():
     for shape in ((28, 28), (300, 200)):
         with pytest.raises(ImageError, match="one single shade"):
             prepare_photo(np.full(shape, 200, np.uint8), "mnist")
+
+
+@pytest.mark.parametrize("dataset", SETS)
+def test_a_hair_does_not_fall_between_the_rows(dataset):
+    picture = np.full((900, 900), 255, np.uint8)
+    picture[100:800, 401] = 0
+    image = prepare_photo(picture, dataset).image
+    assert image.max() == 255
+    assert np.count_nonzero(image.any(1)) >= 20
 
 
 # ---- files
@@ -259,16 +269,67 @@ def test_camera_rotation_is_applied():
     assert grey[0].mean() < 20 < 235 < grey[-1].mean()
 
 
-def test_first_frame_of_an_animation_is_taken():
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_first_frame_of_an_animation_is_taken(kind):
     frames = [Image.new("L", (20, 20), shade) for shade in (40, 90, 200)]
-    grey = read_image(png(frames[0], format="GIF", save_all=True, append_images=frames[1:]))
+    grey = read_image(png(frames[0], format=kind, save_all=True, append_images=frames[1:]))
     assert abs(int(grey[0, 0]) - 40) <= 3
 
 
-def test_a_large_photograph_is_reduced():
-    grey = read_image(png(Image.new("RGB", (8000, 5000), "white"), format="JPEG"))
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_a_photograph_of_40_megapixels_is_reduced_and_turned(mode):
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    picture = Image.new(mode, (8000, 5000), (0, 0, 0, 0)[: len(mode)] if mode == "CMYK" else "white")
+    grey = read_image(png(picture, format="JPEG", exif=exif))
     assert max(grey.shape) <= pictures.LARGEST_SIDE
-    assert abs(grey.shape[1] / grey.shape[0] - 1.6) < 0.01
+    assert abs(grey.shape[0] / grey.shape[1] - 1.6) < 0.01
+    assert grey.min() >= 250
+
+
+def test_colour_of_sixteen_bits_is_read():
+    row = b"\0" + struct.pack(">HHH", 65535, 0, 0) * 10 + struct.pack(">HHH", 0, 65535, 0) * 10
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 20, 20, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(row * 20)),
+        (b"IEND", b""),
+    )
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    pixels = read_picture(content)
+    assert pixels.shape == (20, 20, 3)
+    assert pixels[0, 0].tolist() == [255, 0, 0]
+    assert pixels[0, -1].tolist() == [0, 255, 0]
+
+
+def test_a_picture_from_a_phone_that_cannot_be_read_says_what_to_do():
+    with pytest.raises(ImageError, match=r"HEIC.*JPEG"):
+        read_image(b"\0\0\0\x18ftypheic" + b"\0" * 100, name="IMG_1.heic")
+
+
+# ---- colour
+
+
+@pytest.mark.parametrize(("ink", "ground"), [("yellow", "white"), ("blue", "black"), ("#c03030", "#3a7a3a")])
+def test_ink_that_only_colour_tells_from_its_ground_is_seen(ink, ground):
+    picture = Image.new("RGB", (200, 200), ground)
+    ImageDraw.Draw(picture).line([(100, 30), (100, 170)], fill=ink, width=14)
+    image = prepare_photo(read_picture(png(picture)), "mnist").image
+    assert np.count_nonzero(image.any(0)) <= 3
+    assert np.count_nonzero(image.any(1)) == 20
+    assert np.array_equal(prepare_photo(read_image(png(picture)), "mnist").image, image)
+
+
+def test_ordinary_colour_is_graded_by_luminance():
+    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    assert np.array_equal(to_grey(noise), np.asarray(Image.fromarray(noise).convert("L")))
+
+
+def test_the_faint_colours_of_a_plain_picture_are_no_ink():
+    noise = np.random.default_rng(0).integers(120, 130, (80, 80, 3), np.uint8)
+    with pytest.raises(ImageError, match="one single shade"):
+        prepare_photo(noise, "mnist")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""The way from a picture to 28x28, one stage after the other."""
+
+import numpy as np
+
+from explorer.data import ground
+from explorer.data import preparation_texts as texts
+from explorer.data.colour import Pixels, frame, to_grey
+from explorer.data.placement import (
+    FIELD,
+    PLAIN,
+    Grey,
+    average_cells,
+    centred_corner,
+    fit,
+    ink_box,
+    put,
+    resize,
+    sharpen,
+    stretch,
+)
+from explorer.data.preparation import Normalisation, Prepared, Recipe, Step, Steps, washed_out
+from explorer.data.stroke import thinned
+from explorer.errors import ImageError
+
+EMPTY = "The canvas is empty. Draw something first."
+
+_ALIKE = 8
+_BLACK = 16
+_WHITE = 250
+
+
+class Way:
+    """The stages so far. Every method adds one, except `place`, which adds those that bring ink to size and place."""
+
+    def __init__(self, recipe: Recipe, steps: Steps, normalisation: Normalisation | None) -> None:
+        self.recipe, self.steps, self.normalisation = recipe, steps, normalisation
+        self.stages: list[Step] = []
+
+    @property
+    def image(self) -> Grey:
+        return self.stages[-1].picture
+
+    def add(self, name: str, explanation: str, picture: Pixels) -> None:
+        taken = bool(getattr(self.steps, name, True))
+        self.stages.append(Step(name, texts.TITLES[name], explanation, picture, taken))
+
+    def begin(self, picture: Pixels, drawn: bool) -> None:
+        title = "Your drawing" if drawn else "Your picture"
+        self.stages.append(Step("source", title, texts.source(drawn, self.recipe, picture.shape), picture))
+
+    def make_grey(self) -> None:
+        picture, coloured = self.image, self.image.ndim == 3
+        if coloured:
+            picture = to_grey(picture) if self.steps.grey else np.ascontiguousarray(picture[..., 0])
+        self.add("grey", texts.grey(self.steps.grey, coloured), picture)
+
+    def average_cells(self) -> None:
+        cells = average_cells(self.image)
+        if not cells.any():
+            raise ImageError(EMPTY)
+        self.add("cells", texts.cells(self.image.shape[0] // FIELD), cells)
+
+    def even_out(self) -> None:
+        before = self.image
+        after = ground.even_out(before, self.recipe.photographed) if self.steps.ground else before
+        self.add("ground", texts.ground(self.steps.ground, after is not before), after)
+
+    def turn_drawing(self) -> None:
+        taken = self.steps.polarity
+        self.add("polarity", texts.polarity(taken, True, False), self.image if taken else 255 - self.image)
+
+    def turn_photo(self) -> None:
+        ink, turned = ground.lift(self.image, self.recipe.photographed)
+        taken = self.steps.polarity
+        self.add("polarity", texts.polarity(taken, False, turned), ink if taken else self.image)
+
+    def turn_small(self) -> None:
+        image, taken = self.image, self.steps.polarity
+        if image.min() == image.max():
+            raise ImageError(PLAIN)
+        ink, turned = _small_ink(image)
+        self.add("polarity", texts.polarity(taken, False, turned), ink if taken else image)
+
+    def place(self, photo: bool) -> None:
+        """Crop, thin, scale, stretch, sharpen and centre."""
+        recipe, steps, whole = self.recipe, self.steps, self.image.shape
+        box = ink_box(self.image, recipe.tolerance if photo else 0.0) if steps.crop else np.s_[: whole[0], : whole[1]]
+        self.add("crop", texts.crop(steps.crop, whole, _shape(box)), self.image[box])
+        if not recipe.photographed:
+            before = self.image
+            after = thinned(before) if steps.stroke else before
+            self.add("stroke", texts.stroke(steps.stroke, after is not before), after)
+        left_out = photo and recipe.photographed
+        size = self._sized(left_out)
+        if not size.any():  # a hair fell between the rows that were kept
+            size = self._sized(left_out=False)
+        self.add("scale", texts.scale(steps.scale, recipe, left_out, size.shape), size)
+        peak = int(self.image.max())
+        self.add(
+            "contrast", texts.contrast(steps.contrast, peak), stretch(self.image) if steps.contrast else self.image
+        )
+        if left_out:
+            self.add("sharpen", texts.sharpen(steps.sharpen), sharpen(self.image) if steps.sharpen else self.image)
+        corner = centred_corner(self.image, recipe.by_mass) if steps.centre else _kept_corner(self.image, box, whole)
+        self.add("centre", texts.centre(steps.centre, recipe), put(self.image, corner))
+
+    def _sized(self, left_out: bool) -> Grey:
+        if not self.steps.scale:
+            return resize(self.image, (FIELD, FIELD), left_out)
+        return fit(self.image, self.recipe.box, left_out)
+
+    def end(self) -> Prepared:
+        if self.normalisation is not None:
+            taken = self.steps.normalise
+            image = self.image if taken else washed_out(self.image, self.normalisation)
+            self.add("normalise", texts.normalise(taken, self.normalisation), image)
+        return Prepared(self.image, tuple(self.stages))
+
+
+def _small_ink(image: Grey) -> tuple[Grey, bool]:
+    """Return the ink of a 28x28 image light on dark, and whether it was dark."""
+    corners = ground.corners(image)
+    if int(corners.max()) - int(corners.min()) <= _ALIKE and corners.min() > _BLACK:
+        ink, turned = ground.lift(image, by_corners=True)
+        return (ink if ink.max() >= _WHITE else stretch(ink)), turned
+    if corners.min() > 128 and np.median(frame(image)) > 128:
+        return 255 - image, True
+    return image, False
+
+
+def _shape(box: tuple[slice, slice]) -> tuple[int, int]:
+    return box[0].stop - (box[0].start or 0), box[1].stop - (box[1].start or 0)
+
+
+def _kept_corner(image: Grey, box: tuple[slice, slice], whole: tuple[int, ...]) -> tuple[int, int]:
+    """Return the corner that leaves the middle of the image where the middle of its box was in the whole."""
+    rows, columns = (
+        round(FIELD * ((part.start or 0) + part.stop) / 2 / side - length / 2)
+        for part, side, length in zip(box, whole, image.shape, strict=True)
+    )
+    return int(np.clip(rows, 0, FIELD - image.shape[0])), int(np.clip(columns, 0, FIELD - image.shape[1]))
