@@ -1,8 +1,9 @@
 """What the results cost beyond the passes through the model that they need: `python -m benchmarks.analysis`.
 
-For the test images: predictions, confusion matrix, every ROC curve and AUC against the bare forward pass; input
-gradients against the bare forward and backward pass. The bare passes take normalised float32 images that are already
-in memory, the same network and the same batch size, and leave the results of the batches where they are.
+For the test images: predictions, confusion matrix, every ROC curve and AUC against the bare forward pass, which takes
+normalised float32 images that are already in memory, the same network and the same batch size, and leaves the results
+of the batches where they are. Input gradients against the bare forward and backward pass, and against one image after
+the other; their CSV against pyarrow's writer on the same array.
 
 Then everything that the page Evaluate shows of these images beyond the forward passes, part by part and in all.
 """
@@ -13,15 +14,14 @@ from typing import Annotated
 import torch
 import typer
 from torch import nn
-from torch.nn import functional as F
 
 import models
 from benchmarks.evaluation import parts
+from benchmarks.gradients import compare_files, compare_gradients
 from benchmarks.measure import interleaved, print_comparison, print_machine
-from explorer.analysis import gradients, predictions
+from explorer.analysis import predictions
 from explorer.analysis._frozen import frozen_copy
 from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.gradients import input_gradients
 from explorer.analysis.predictions import Predictions, predict, to_pixels
 from explorer.analysis.roc import RocCurves
 from explorer.data import catalog
@@ -43,13 +43,14 @@ def main(
     subjects = {}
     for name in FRESH if model is None else (model,):
         classifier, split = subjects[name] = _subject(name, fresh=model is None, images=images)
-        bare = _bare_passes(classifier, split)
-        forward = {"bare forward pass": bare[0], "predictions, matrix, ROC, AUC": _results(classifier, split)}
+        forward = {
+            "bare forward pass": _bare_pass(classifier, split),
+            "predictions, matrix, ROC, AUC": _results(classifier, split),
+        }
         title = f"{name}: results of {images:,} images, batches of {predictions.BATCH_SIZE}"
         print_comparison(title, interleaved(forward, repeats), "bare forward pass")
-        both = {"bare forward and backward": bare[1], "input gradients": _gradients(classifier, split)}
-        title = f"{name}: gradients of {images:,} images, batches of {gradients.BATCH_SIZE}"
-        print_comparison(title, interleaved(both, repeats), "bare forward and backward")
+        compare_gradients(name, classifier, split, repeats)
+    compare_files(*next(iter(subjects.values())), repeats)
     for name, (classifier, split) in subjects.items():
         title = f"{name}: what the page shows of {images:,} images beyond the forward passes"
         print_comparison(title, interleaved(parts(classifier, split), repeats), "all of it")
@@ -68,23 +69,16 @@ def _subject(name: str, fresh: bool, images: int) -> tuple[Classifier, Split]:
     return classifier, Split(dataset, "test", *parts)
 
 
-def _bare_passes(classifier: Classifier, split: Split) -> tuple[Callable[[], None], Callable[[], None]]:
+def _bare_pass(classifier: Classifier, split: Split) -> Callable[[], None]:
     network: nn.Module = frozen_copy(classifier.network)
     inputs = (to_pixels(split.images) - classifier.mean) / classifier.std
-    labels = torch.tensor(split.labels)
 
     def forward() -> None:
         with torch.inference_mode():
             for batch in torch.split(inputs, predictions.BATCH_SIZE):
                 network(batch)
 
-    def forward_and_backward() -> None:
-        size = gradients.BATCH_SIZE
-        for batch, truth in zip(torch.split(inputs, size), torch.split(labels, size), strict=True):
-            batch = batch.detach().requires_grad_()
-            torch.autograd.backward(F.cross_entropy(network(batch), truth, reduction="sum"))
-
-    return forward, forward_and_backward
+    return forward
 
 
 def _results(classifier: Classifier, split: Split) -> Callable[[], object]:
@@ -97,14 +91,6 @@ def _results(classifier: Classifier, split: Split) -> Callable[[], object]:
         return figures, ConfusionMatrix.from_predictions(computed), RocCurves.from_predictions(computed).auc_document()
 
     return results
-
-
-def _gradients(classifier: Classifier, split: Split) -> Callable[[], None]:
-    def extract() -> None:
-        for _ in input_gradients(classifier, split.images, split.labels):
-            pass
-
-    return extract
 
 
 if __name__ == "__main__":

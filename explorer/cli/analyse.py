@@ -68,7 +68,7 @@ def compare(
     from explorer.analysis.comparison import Comparison
 
     a, b = _load(first), _load(second)
-    chosen = _common_dataset(a, b, dataset)
+    chosen = _common_dataset([a, b], dataset)
     comparison = Comparison.from_predictions(_predictions(a, chosen, split), _predictions(b, chosen, split))
     document = comparison.document(first, second)
     if as_json:
@@ -107,24 +107,44 @@ def predict(
 
 
 def gradients(
-    reference: Reference,
-    csv: Annotated[Path, typer.Option(help="The file to write.")],
+    references: Annotated[
+        list[str], typer.Argument(metavar="CHECKPOINT", help="Files, names of shipped ones, run ids, or RUN@k.")
+    ],
+    csv: Annotated[Path | None, typer.Option(help="Write every image's gradient to this file.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="The same as Parquet.")] = None,
+    of: Annotated[
+        str,
+        typer.Option(
+            metavar="loss|predicted|true|CLASS",
+            help="The image's own loss, or a logit: that of the predicted or the true class, or of a class by its "
+            "number or name.",
+        ),
+    ] = "loss",
+    top: Annotated[
+        int | None, typer.Option(min=1, max=784, help="Print so many inputs, by default 10 where no file is written.")
+    ] = None,
     dataset: DatasetOption = None,
     split: SplitOption = "test",
+    as_json: Json = False,
 ) -> None:
-    """Save the gradient of each image's loss with respect to each of its pixels."""
-    from rich.console import Console
-    from rich.progress import Progress
+    """Save the gradient of each image's loss with respect to its pixels, or print where it varies most.
 
-    from explorer.analysis.gradients import write_gradients_csv
+    For each checkpoint the standard deviation over the images of each input's gradient; of several also their mean.
+    """
+    from explorer.cli import gradient_report
 
-    checkpoint = _load(reference)
-    images = load_split(_dataset(checkpoint, dataset), split)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("gradients", total=len(images))
-        write_gradients_csv(csv, checkpoint.classifier(), images, lambda done, _: progress.update(task, completed=done))
-    typer.echo(f"Wrote {len(images):,} gradients to {csv}.", err=True)
+    files = [path for path in (csv, parquet) if path is not None]
+    if files and len(references) > 1:
+        raise typer.BadParameter("files are written for one checkpoint at a time", param_hint="CHECKPOINT")
+    checkpoints = [_load(reference) for reference in references]
+    images = load_split(_common_dataset(checkpoints, dataset), split)
+    trials = gradient_report.compute(list(zip(references, checkpoints, strict=True)), images, of, csv, parquet)
+    for path in files:
+        typer.echo(f"Wrote {len(images):,} gradients to {path}.", err=True)
+    if as_json:
+        print_json({"dataset": images.dataset, "split": images.name, **trials.document(top or gradient_report.TOP)})
+    elif top or not files:
+        gradient_report.show(trials, top or gradient_report.TOP)
 
 
 def _predictions(checkpoint: "Checkpoint", dataset: str, split: str) -> "Predictions":
@@ -146,16 +166,15 @@ def _dataset(checkpoint: "Checkpoint", chosen: str | None) -> str:
     return dataset
 
 
-def _common_dataset(a: "Checkpoint", b: "Checkpoint", chosen: str | None) -> str:
-    dataset = chosen or a.dataset or b.dataset
-    if dataset is None:
-        raise CheckpointError(f"{a.name} does not say what it was trained on. Name the set with --dataset.")
-    if not chosen and a.dataset and b.dataset and a.dataset != b.dataset:
-        raise CheckpointError(
-            f"{a.name} was trained on {a.dataset}, {b.name} on {b.dataset}. Name the set to compare them on with "
-            "--dataset."
-        )
-    return dataset
+def _common_dataset(checkpoints: "Sequence[Checkpoint]", chosen: str | None) -> str:
+    first = checkpoints[0]
+    for one in checkpoints:
+        if not chosen and one.dataset and first.dataset and one.dataset != first.dataset:
+            raise CheckpointError(
+                f"{first.name} was trained on {first.dataset}, {one.name} on {one.dataset}. Name the set to compare "
+                "them on with --dataset."
+            )
+    return _dataset(next((one for one in checkpoints if one.dataset), first), chosen)
 
 
 def _figures(document: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -17,6 +17,7 @@ MUCH_DECAY = {"adamw": 0.5}
 """Weight decay from which on it usually spoils the result; adamw takes it times the learning rate."""
 MUCH_DECAY_ELSE = 0.05
 SLOW_MSE_RATE = 0.05
+MUCH_ADVERSARIAL = 0.3
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,11 @@ def _augmentation(case: _Case) -> Iterator[str]:
         )
     if config.erase > 0.8:
         yield "Nearly every image will have a part erased, which it then never sees whole; try 0.25 to 0.5."
+    if config.adversarial > MUCH_ADVERSARIAL:
+        yield (
+            f"Adversarial examples with an epsilon of {_number(config.adversarial)} can hide the object itself, so the "
+            "network learns little from them; try 0.05 to 0.1."
+        )
 
 
 def _course(case: _Case) -> Iterator[str]:

@@ -65,6 +65,13 @@ class TrainConfig(BaseModel):
     flip: bool = Field(False, description="Mirror half of the images left to right.")
     shift: int = Field(0, ge=0, le=14, description="Move each image by up to so many pixels in each direction.")
     erase: float = Field(0.0, ge=0, le=1, description="Share of images in which a random rectangle is erased.")
+    adversarial: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Change each pixel of every second image by up to so much (black is 0, white 1) in the direction "
+        "that misleads the network most, so that it learns to resist (FGSM); 0 is off.",
+    )
     ema: float = Field(
         0.0, ge=0, lt=1, description="Average the weights over steps with this decay and use the average; 0 is off."
     )

@@ -66,6 +66,8 @@ def can_stack(config: TrainConfig, seeds: int = 5) -> str | None:
         return "With 'patience' each seed may end after another epoch."
     if config.time_budget:
         return "With a 'time_budget' each seed has the whole time for itself."
+    if config.adversarial:
+        return "Adversarial examples are made for one network at a time."
     if reason := obstacle(build_meta(config.model, config.options, input_shape(config), probe=False)):
         return f"Model {config.model!r} cannot be computed for several seeds at once: {reason}."
     plan = make_plan(config)

@@ -20,6 +20,7 @@ from explorer.data import catalog
 from explorer.data.splits import load_split
 from explorer.errors import RunError
 from explorer.store.checkpoints import Classifier
+from explorer.training.adversarial import with_examples
 from explorer.training.batches import Batches
 from explorer.training.config import TrainConfig
 from explorer.training.initial import initial_checkpoint
@@ -92,6 +93,7 @@ class Loop:
     ) -> None:
         self.config, self.plan, self.state, self.cut, self.clock = config, plan, state, cut, clock
         self.rates, self.finish = rates, finish
+        self.spec = catalog.get(config.dataset)
         self.batches = Batches(config, plan, load_split(config.dataset, "train"), state.device)
 
     def records(self) -> Iterator[Record | SeedEpochs]:
@@ -182,6 +184,7 @@ class Loop:
         return loss
 
     def _forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        images = with_examples(self.state.network, images, labels, self.config.adversarial, self.spec)
         logits = self.state.network(images)
         self.state.correct += (logits.detach().argmax(1) == labels).sum()
         return batch_loss(self.config, logits, labels)
@@ -191,8 +194,7 @@ class Loop:
         train_loss = state.loss_sum.item() / state.seen
         train_accuracy = state.correct.item() / state.seen
         train_seconds = state.train_seconds
-        spec = catalog.get(config.dataset)
-        classifier = Classifier(state.evaluated, spec.mean, spec.std).to(state.device).eval()
+        classifier = Classifier(state.evaluated, self.spec.mean, self.spec.std).to(state.device).eval()
         splits = {name: load_split(config.dataset, name) for name in ("validation", "test")}
         release()
         logits = {

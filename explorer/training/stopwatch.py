@@ -112,6 +112,7 @@ def timed_config(config: TrainConfig) -> TrainConfig:
     values["device"] = devices.resolve(config.device).type
     values["threads"] = config.threads or devices.cores()
     values |= {"shift": 2 if config.shift else 0, "erase": 0.5 if config.erase else 0.0}
+    values |= {"adversarial": 0.1 if config.adversarial else 0.0}
     values |= {"ema": 0.99 if config.ema else 0.0, "learning_rate": 1e-5}
     return TrainConfig.parse(values)
 

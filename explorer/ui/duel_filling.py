@@ -180,6 +180,7 @@ _WORTH_A_TRY: dict[str, Any] = {
     "label_smoothing": 0.1,
     "ema": 0.99,
     "shift": 2,
+    "adversarial": 0.1,
 }
 
 

@@ -40,6 +40,7 @@ ABBREVIATIONS = {"ema": "EMA", "conv": "convolution", "sgd": "SGD"}
 TITLES = {
     "initial": "Initial weights",
     "subset": "Training images",
+    "adversarial": "Adversarial examples (epsilon)",
     "patience": "Patience (epochs)",
     "time_budget": "Time budget (seconds)",
     "snapshots": "Snapshots (MB)",

@@ -25,7 +25,7 @@ EXPANDERS = {
         *("batch_size", "schedule", "step_epochs", "step_factor", "warmup", "weight_decay", "loss", "label_smoothing"),
     ),
     "When to stop": ("patience", "time_budget"),
-    "Augmentation": ("flip", "shift", "erase"),
+    "Augmentation": ("flip", "shift", "erase", "adversarial"),
 }
 ELSEWHERE = ("dataset", "model", "options", "initial")
 """The sidebar's data set, and what stands above."""

@@ -22,6 +22,7 @@ RANGES = {
     "subset": ([10, 54_000], [9, 54_001]),
     "shift": ([0, 14], [-1, 15]),
     "erase": ([0, 1], [-0.1, 1.1]),
+    "adversarial": ([0, 0.1, 1], [-0.1, 1.1, "much"]),
     "ema": ([0, 0.9999], [-0.1, 1]),
     "seed": ([0, 2**31 - 1], [-1, 2**31]),
     "threads": ([0, 256], [-1, 257]),
@@ -80,7 +81,7 @@ def test_errors_say_what_is_allowed(field, value, bound):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize(
-    "field", ["learning_rate", "weight_decay", "momentum", "warmup", "erase", "ema", "time_budget"]
+    "field", ["learning_rate", "weight_decay", "momentum", "warmup", "erase", "adversarial", "ema", "time_budget"]
 )
 def test_numbers_must_be_finite(field, value):
     with pytest.raises(ConfigError, match=field):

@@ -69,12 +69,14 @@ def test_the_key_is_about_time_only(configure):
         {"flip": True},
         {"shift": 1},
         {"erase": 0.1},
+        {"adversarial": 0.1},
         {"ema": 0.9},
         {"threads": 2},
     ]
     keys = [estimate.key_of(configure(**values)) for values in other]
     assert len({key, *keys}) == len(other) + 1
     assert estimate.key_of(configure(shift=1)) == estimate.key_of(configure(shift=5))
+    assert estimate.key_of(configure(adversarial=0.1)) == estimate.key_of(configure(adversarial=0.2))
 
 
 def test_another_version_of_pytorch_is_another_key(configure, monkeypatch):

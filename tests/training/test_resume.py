@@ -22,6 +22,7 @@ RUNS = {
     "augmented": {"options": SMALL, "flip": True, "shift": 2, "erase": 0.5, "ema": 0.9},
     "batch-norm": {"options": SMALL | {"batch_norm": True}, "ema": 0.5, "label_smoothing": 0.1},
     "cnn": {"model": "cnn", "options": {"after_first": "batch-norm-dropout"}, "ema": 0.8, "erase": 0.5},
+    "adversarial": {"options": SMALL | {"batch_norm": True}, "adversarial": 0.1, "shift": 1, "ema": 0.9},
     "pieces": {"options": SMALL, "batch_size": 40, "loss": "mse"},
 }
 

@@ -121,6 +121,8 @@ def test_with_pytorch_alone_it_reaches_the_same_accuracies(tmp_path, values):
         {"schedule": "one-cycle", "label_smoothing": 0.1, "weight_decay": 0.01, "optimizer": "adamw", "seed": 9},
         {"options": {"hidden": [30, 20, 10, 10, 10, 10], "initialisation": "he"}, "batch_size": 2, "subset": 400},
         {"subset": 54_000, "epochs": 1, "batch_size": 500},
+        {"adversarial": 0.1, "options": {"batch_norm": True, "dropout": 0.3}},
+        {"adversarial": 0.05, "model": "lenet", "subset": 500, "batch_size": 16, "flip": True, "shift": 2},
     ],
 )
 def test_every_kind_of_configuration_reaches_the_same_accuracies(values):
@@ -294,7 +296,7 @@ def test_it_stops_without_progress_as_the_run_does():
 
 def test_a_batch_too_large_for_the_memory_is_added_up_in_pieces(monkeypatch):
     monkeypatch.setattr("explorer.training.plan.PIECE_BYTES", 4 * 2 * (784 + 784 + 100 + 100 + 10) * 128)
-    for extra in ({}, {"flip": True}, {"loss": "mse"}):
+    for extra in ({}, {"flip": True}, {"loss": "mse"}, {"adversarial": 0.1}, {"adversarial": 0.1, "flip": True}):
         config = configure(batch_size=500, **extra)
         text = plain_script(config)
         assert ".split(128)" in text

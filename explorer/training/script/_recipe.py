@@ -104,6 +104,11 @@ class Recipe:
         return bool(self.config.flip or self.config.shift or self.config.erase)
 
     @property
+    def white(self) -> str:
+        """The value of a white pixel after normalisation, as an expression."""
+        return f"(1 - {self.spec.mean!r}) / {self.spec.std!r}"
+
+    @property
     def longest(self) -> int:
         """Images of the largest batch."""
         return max(end - start for start, end in pairwise(self.plan.bounds))

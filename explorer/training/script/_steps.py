@@ -63,16 +63,34 @@ def _step(recipe: Recipe) -> list[str]:
 
 
 def _gradient(recipe: Recipe) -> list[str]:
-    x, y = "x" if recipe.augments else "images[batch]", "labels[batch]"
+    own = recipe.augments or bool(recipe.config.adversarial)
+    x, y = "x" if own else "images[batch]", "labels[batch]"
     if not recipe.pieces:
-        return [*loss(recipe, x, y), "loss.backward()"]
+        gathered = ["x = images[batch]"] if own and not recipe.augments else []
+        return [*gathered, *adversarial(recipe, y), *loss(recipe, x, y), "loss.backward()"]
     size = recipe.plan.piece
     if not recipe.augments:
-        head, some_x, some_y = f"for part in batch.split({size}):", "images[part]", "labels[part]"
+        head, some_x, some_y = f"for part in batch.split({size}):", "x" if own else "images[part]", "labels[part]"
     else:
         head, some_x, some_y = f"for part, x in zip(batch.split({size}), x.split({size})):", "x", "labels[part]"
-    body = [*loss(recipe, some_x, some_y), "(loss * (len(part) / len(batch))).backward()"]
-    return [head, *indented(body)]
+    body = ["x = images[part]"] if own and not recipe.augments else []
+    body += [*adversarial(recipe, some_y), *loss(recipe, some_x, some_y)]
+    return [head, *indented([*body, "(loss * (len(part) / len(batch))).backward()"])]
+
+
+def adversarial(recipe: Recipe, y: str) -> list[str]:
+    """Return the lines that change every second image of `x` against the network."""
+    if not (epsilon := recipe.config.adversarial):
+        return []
+    return [
+        *(["network.eval()"] if recipe.has_modes else []),
+        "some = x[::2].clone().requires_grad_()",
+        f"fooled = nn.functional.cross_entropy(network(some), {y}[::2])",
+        "slope = torch.autograd.grad(fooled, some)[0]",
+        *(["network.train()"] if recipe.has_modes else []),
+        f"some = some.detach() + {epsilon!r} / {recipe.spec.std!r} * slope.sign()",
+        f"x[::2] = some.clamp({recipe.black}, {recipe.white})",
+    ]
 
 
 def loss(recipe: Recipe, x: str, y: str) -> list[str]:
