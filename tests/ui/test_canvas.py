@@ -1,20 +1,27 @@
 """The canvas on the server's side: what a browser sends is checked, kept and given back."""
 
 import base64
+import io
 import json
 import math
+import struct
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer.errors import ImageError
 from explorer.ui.canvas import BLANK, SIDE, Bars, Drawing, parse
 from explorer.ui.canvas import component as canvas_component
-from explorer.ui.canvas.value import encode, from_image
+from explorer.ui.canvas.bars import side_by_side
+from explorer.ui.canvas.picture import LARGEST_PICTURE, picture_from
+from explorer.ui.canvas.value import MOST_MILLISECONDS, MOST_STROKES, encode, from_image
 
 
 def code(*pairs):
@@ -31,10 +38,11 @@ def forged(**change):
 @settings(max_examples=40, deadline=None)
 @given(image=arrays(np.uint8, (28, 28)), revision=st.integers(0, 2**53 - 1))
 def test_a_drawing_survives_the_wire(image, revision):
-    drawing = from_image(image, "0af3", revision)
+    drawing = replace(from_image(image, "0af3", revision), strokes=7, milliseconds=1234)
     back = parse(json.loads(json.dumps(encode(drawing))))
     assert np.array_equal(back.pixels, drawing.pixels)
     assert (back.revision, back.generation, back.placed) == (revision, "0af3", True)
+    assert (back.strokes, back.milliseconds) == (7, 1234)
 
 
 def test_noise_survives_the_wire():
@@ -78,6 +86,19 @@ FORGERIES = {
     "generation is markup": forged(generation="<b>"),
     "generation is long": forged(generation="a" * 33),
     "placed is a number": forged(placed=1),
+    "no strokes": {name: value for name, value in forged().items() if name != "strokes"},
+    "strokes are text": forged(strokes="3"),
+    "strokes are NaN": forged(strokes=math.nan),
+    "strokes are a fraction": forged(strokes=2.5),
+    "strokes are true": forged(strokes=True),
+    "strokes are negative": forged(strokes=-1),
+    "strokes are huge": forged(strokes=MOST_STROKES + 1),
+    "no milliseconds": {name: value for name, value in forged().items() if name != "milliseconds"},
+    "milliseconds are NaN": forged(milliseconds=math.nan),
+    "milliseconds are infinite": forged(milliseconds=math.inf),
+    "milliseconds are a list": forged(milliseconds=[5]),
+    "milliseconds are negative": forged(milliseconds=-1),
+    "milliseconds are huge": forged(milliseconds=MOST_MILLISECONDS + 1),
 }
 
 
@@ -91,7 +112,7 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["code", "revision", "generation", "placed", "x"]), inner)
+        | st.dictionaries(st.sampled_from(["code", "revision", "generation", "placed", "strokes", "x"]), inner)
     ),
     max_leaves=8,
 )
@@ -145,6 +166,90 @@ def test_bars_take_numpy_numbers():
     assert json.loads(json.dumps(vars(bars)))["probabilities"] == [0.25, 0.75]
 
 
+def test_bars_of_several_models_go_side_by_side():
+    one = Bars(("a", "b"), ("#112233", "#445566"), (0.25, 0.75), target=1, title="one")
+    two = replace(one, probabilities=None, title="two")
+    sent = json.loads(json.dumps(side_by_side([one, two])))
+    assert [each["title"] for each in sent] == ["one", "two"]
+    assert [each["probabilities"] for each in sent] == [[0.25, 0.75], None]
+    assert side_by_side(one) == side_by_side([one])
+    assert side_by_side(None) == side_by_side([]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"classes": ("a", "c")}, "share their classes"),
+        ({"colours": ("#112233", "#445567")}, "colours"),
+        ({"target": 0}, "target"),
+        ({"title": ""}, "title each"),
+    ],
+)
+def test_bars_that_cannot_be_compared_are_refused(change, words):
+    one = Bars(("a", "b"), ("#112233", "#445566"), (0.25, 0.75), target=1, title="one")
+    with pytest.raises(ValueError, match=words):
+        side_by_side([one, replace(one, **change)])
+
+
+def test_five_models_are_too_many():
+    one = Bars(("a",), ("#112233",), title="one")
+    assert len(side_by_side([one] * 4)) == 4
+    with pytest.raises(ValueError, match="At most 4"):
+        side_by_side([one] * 5)
+
+
+# ---- a pasted picture
+
+
+def png(width=30, height=20):
+    file = io.BytesIO()
+    Image.new("RGBA", (width, height), (9, 8, 7, 255)).save(file, "PNG")
+    return file.getvalue()
+
+
+def in_base64(content):
+    return base64.b64encode(content).decode()
+
+
+def head(width, height, signature=b"\x89PNG\r\n\x1a\n"):
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return in_base64(signature + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (512, 3), (512, 512)])
+def test_a_pasted_picture_survives_the_wire(size):
+    content = png(*size)
+    assert picture_from(json.loads(json.dumps(in_base64(content)))) == content
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        math.nan,
+        True,
+        [png().hex()],
+        {"picture": in_base64(png())},
+        png(),
+        "",
+        "\u00e9" * 40,
+        "<script>alert(1)</script>",
+        in_base64(png())[:-1] + "!",
+        in_base64(png()[:20]),
+        in_base64(b"GIF89a" + png()),
+        head(512, 512, b"\x89PNG\n\r\x1a\n"),
+        head(513, 4),
+        head(4, 100_000),
+        head(0, 4),
+        in_base64(png() + b"0" * LARGEST_PICTURE),
+    ],
+)
+def test_a_forged_picture_is_refused(value):
+    with pytest.raises(ImageError, match="cannot be read"):
+        picture_from(value)
+
+
 # ---- in a session
 
 
@@ -159,7 +264,7 @@ def page():
     if st.button("empty"):
         canvas.load("pad", None)
     bars = canvas.Bars(("<b>one</b>", "two"), ("#112233", "#445566"), (0.25, 0.75), target=0)
-    drawing = canvas.canvas("pad", bars=bars)
+    drawing = canvas.canvas("pad", bars=bars, on_paste=print, on_upload=print)
     st.text("blank" if drawing is None else f"{drawing.pixels.mean():.0f} {drawing.revision} {drawing.placed}")
 
 
@@ -253,3 +358,80 @@ def test_a_missing_value_is_answered_not_raised(session):
     canvas_component._receive("pad")
     assert canvas_component._stored("pad") is BLANK
     assert "cannot be read" in state["canvas-problem:pad"]
+
+
+@pytest.mark.parametrize("value", [None, 7, "text", [1, 2]])
+def test_a_state_of_another_shape_is_refused(session, value):
+    state, send = session
+    send(sent(40, 2))
+    state["canvas-widget:pad"] = value
+    canvas_component._receive("pad")
+    assert canvas_component._stored("pad").pixels.max() == 40
+    assert "cannot be read" in state["canvas-problem:pad"]
+
+
+def test_cells_are_counted_against_the_image_that_was_loaded(session):
+    _, send = session
+    image = np.arange(784, dtype=np.uint8).reshape(28, 28)
+    canvas_component.load("pad", image)
+    start = canvas_component._stored("pad")
+    assert canvas_component.changed("pad") == 0
+    pixels = start.pixels.copy()
+    pixels[:20, :30] = 255 - pixels[:20, :30]
+    pixels[205, 205] ^= 1  # a hundredth of a cell by one grey level: the model sees the same
+    send(encode(replace(start, pixels=pixels, revision=9)))
+    assert canvas_component.changed("pad") == 6
+
+
+def test_cells_are_counted_against_the_empty_canvas(session):
+    _, send = session
+    assert canvas_component.changed("pad") == 0
+    pixels = np.zeros((SIDE, SIDE), np.uint8)
+    pixels[100:110, 100:130] = 9
+    send(encode(Drawing(pixels, revision=1)))
+    assert canvas_component.changed("pad") == 3
+    canvas_component.load("pad", None)
+    assert canvas_component.changed("pad") == 0
+
+
+def test_a_later_change_of_the_loaded_array_does_not_move_the_start(session):
+    image = np.full((28, 28), 50, np.uint8)
+    canvas_component.load("pad", image)
+    image[0] = 60
+    assert canvas_component.changed("pad") == 0
+
+
+def test_the_start_is_unknown_to_a_new_session(session):
+    session[1](sent(40, 12, "bb"))
+    assert canvas_component.changed("pad") is None
+
+
+def test_a_pasted_picture_reaches_the_page(session):
+    state, got = session[0], []
+    state["canvas-widget:pad"] = {"picture": in_base64(png()), "drawing": None}
+    canvas_component._paste("pad", got.append)
+    assert got == [png()]
+    assert "canvas-problem:pad" not in state
+
+
+def test_a_forged_picture_does_not_reach_the_page_and_says_so(session):
+    state, got = session[0], []
+    state["canvas-widget:pad"] = {"picture": "forged"}
+    canvas_component._paste("pad", got.append)
+    assert got == []
+    assert "cannot be read" in state["canvas-problem:pad"]
+
+
+def test_what_the_page_finds_wrong_with_a_picture_is_shown(session):
+    state, _ = session
+    state["canvas-widget:pad"] = {"picture": in_base64(png())}
+
+    def refuse(_content):
+        raise ImageError("Only one shade.")
+
+    canvas_component._paste("pad", refuse)
+    assert state["canvas-problem:pad"] == "Only one shade."
+    canvas_component._paste("pad", None)
+    assert state["canvas-problem:pad"] == "Only one shade."
+    canvas_component._paste("pad", lambda _content: None)
+    assert "canvas-problem:pad" not in state

@@ -18,6 +18,10 @@ SIDE = 280
 CELLS = 28
 REFUSED = "The browser sent a drawing that cannot be read. The last good one is kept; draw on or press Clear."
 
+MOST_STROKES = 1_000_000
+MOST_MILLISECONDS = 1_000_000_000
+"""Some eleven days: far more than anyone draws, and the browser stops counting there."""
+
 _LARGEST_CODE = 4 * math.ceil(2 * SIDE * SIDE / 3) + 4
 _LARGEST_REVISION = 2**53 - 1
 _GENERATION = re.compile(r"[0-9a-f]{0,32}")
@@ -37,12 +41,19 @@ class Drawing:
         Names the picture that the server put on the canvas last; empty when there was none.
     placed : bool
         The drawing began as a finished 28x28 image, so its size and place are right as they are.
+    strokes : int
+        Strokes, lines, fills and dabs since the canvas was last empty or loaded, without those undone; as the browser
+        counts them.
+    milliseconds : int
+        How long the pen has been down since the canvas was last loaded, as the browser measures it.
     """
 
     pixels: NDArray[np.uint8]
     revision: int = 0
     generation: str = ""
     placed: bool = False
+    strokes: int = 0
+    milliseconds: int = 0
 
     def __post_init__(self) -> None:
         """Refuse another raster and close the pixels to writing."""
@@ -57,47 +68,6 @@ class Drawing:
 
 
 BLANK = Drawing(np.zeros((SIDE, SIDE), np.uint8))
-
-
-@dataclass(frozen=True)
-class Bars:
-    """The probabilities that stand beside the canvas.
-
-    Attributes
-    ----------
-    classes : tuple of str (C,)
-    colours : tuple of str (C,)
-        Colours as `#rrggbb`.
-    probabilities : tuple of float (C,) or None
-        None while there is nothing to predict: the bars keep their place and stay empty.
-    target : int or None
-        The class that the user means to draw.
-    """
-
-    classes: tuple[str, ...]
-    colours: tuple[str, ...]
-    probabilities: tuple[float, ...] | None = None
-    target: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse parts that do not belong together.
-
-        Raises
-        ------
-        ValueError
-            Lengths differ, a probability lies outside [0, 1], or the target is no class.
-        """
-        count = len(self.classes)
-        if len(self.colours) != count:
-            raise ValueError(f"{count} classes need {count} colours, not {len(self.colours)}.")
-        if not all(re.fullmatch(r"#[0-9a-fA-F]{6}", colour) for colour in self.colours):
-            raise ValueError("Colours are written #rrggbb.")
-        if self.target is not None and not 0 <= self.target < count:
-            raise ValueError(f"The target must be one of the {count} classes.")
-        if self.probabilities is not None:
-            object.__setattr__(self, "probabilities", tuple(float(p) for p in self.probabilities))
-            if len(self.probabilities) != count or not all(0 <= p <= 1 for p in self.probabilities):
-                raise ValueError(f"{count} classes need {count} probabilities between 0 and 1.")
 
 
 def encode(drawing: Drawing) -> dict[str, Any]:
@@ -117,6 +87,8 @@ def encode(drawing: Drawing) -> dict[str, Any]:
         "revision": drawing.revision,
         "generation": drawing.generation,
         "placed": drawing.placed,
+        "strokes": drawing.strokes,
+        "milliseconds": drawing.milliseconds,
     }
 
 
@@ -139,15 +111,21 @@ def parse(value: object) -> Drawing:
     """
     if not isinstance(value, dict):
         raise ImageError(REFUSED)
-    code, revision = value.get("code"), value.get("revision")
-    generation, placed = value.get("generation"), value.get("placed")
+    code, generation, placed = value.get("code"), value.get("generation"), value.get("placed")
     if not isinstance(code, str) or len(code) > _LARGEST_CODE or not code.isascii():
-        raise ImageError(REFUSED)
-    if type(revision) is not int or not 0 <= revision <= _LARGEST_REVISION:
         raise ImageError(REFUSED)
     if not isinstance(generation, str) or not _GENERATION.fullmatch(generation) or not isinstance(placed, bool):
         raise ImageError(REFUSED)
-    return Drawing(_unpack(code), revision, generation, placed)
+    revision = _count(value.get("revision"), _LARGEST_REVISION)
+    strokes = _count(value.get("strokes"), MOST_STROKES)
+    milliseconds = _count(value.get("milliseconds"), MOST_MILLISECONDS)
+    return Drawing(_unpack(code), revision, generation, placed, strokes, milliseconds)
+
+
+def _count(value: object, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ImageError(REFUSED)
+    return value
 
 
 def _unpack(code: str) -> NDArray[np.uint8]:

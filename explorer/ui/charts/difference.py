@@ -63,7 +63,7 @@ def difference_matrix(
     hits = base.transform_filter("datum.row == datum.column")
     chart = alt.layer(
         base.mark_rect().encode(color=shade),
-        hits.mark_rect(filled=False, stroke=theme.colour("textColor"), strokeWidth=1),
+        hits.mark_rect(filled=False, stroke=theme.colour("textColor"), strokeWidth=1, aria=False),
         base.mark_text(fontSize=alt.ExprRef(NUMBER_SIZE)).encode(
             text="label:N", color=alt.Color("ink:N", scale=None, legend=None)
         ),

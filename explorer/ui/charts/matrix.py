@@ -114,7 +114,7 @@ def _chart(
         text="label:N", color=alt.Color("ink:N", scale=None)
     )
     accent, ink = colours
-    outline = base.transform_filter("datum.marked == 1").mark_rect(filled=False, stroke=ink, strokeWidth=3)
+    outline = base.transform_filter("datum.marked == 1").mark_rect(filled=False, stroke=ink, strokeWidth=3, aria=False)
     layers = [cells, numbers, *(_frames(accent) if framed else []), outline]
     title = _TITLES[view] + (", errors shaded" if errors_only else "")
     chart = alt.layer(*layers).resolve_scale(color="independent")
@@ -193,5 +193,7 @@ def _share(value: float) -> str:
 
 
 def _frames(accent: str) -> list[alt.Chart]:
-    frame = alt.Chart(named("chosen")).mark_rect(filled=False, fillOpacity=0, stroke=accent, strokeWidth=1.5)
+    frame = alt.Chart(named("chosen")).mark_rect(
+        filled=False, fillOpacity=0, stroke=accent, strokeWidth=1.5, aria=False
+    )
     return [frame.encode(y=alt.Y("true:N", sort=None)), frame.encode(x=alt.X("predicted:N", sort=None))]
