@@ -19,6 +19,7 @@ _PAGES: tuple[tuple[state.PageName, str], ...] = (
     ("duel", ":material/compare_arrows:"),
     ("evaluate", ":material/grid_on:"),
     ("explain", ":material/visibility:"),
+    ("inside", ":material/hub:"),
     ("draw", ":material/draw:"),
 )
 

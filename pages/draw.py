@@ -1,41 +1,50 @@
-"""Draw: the canvas, what the model says of the drawing while you draw, and what it looks at."""
+"""Draw: the canvas, what the models say of it while you draw, and what can be done with the drawing."""
 
 import streamlit as st
 
-from explorer.ui import cache, messages, sketch, state
-from explorer.ui.text import markdown
+from explorer.ui import cache, messages, state
+from explorer.ui.draw import (
+    board,
+    challenges,
+    collect,
+    collection,
+    glass_box,
+    models,
+    pad,
+    prediction,
+    renew,
+    start,
+    target,
+)
+from explorer.ui.draw.sight import Scene
 
-NOT_SAID = "I do not say"
+SECTIONS = {
+    "predict": ("Predict", prediction.show),
+    "glass-box": ("Glass box", glass_box.show),
+    "target": ("Target", target.show),
+    "challenges": ("Challenges", challenges.show),
+    "collect": ("Collect", collect.show),
+}
+BELOW = {"challenges": board.show, "collect": collection.show}  # what does not change with every stroke
 
-st.title("Draw")
+renew.done()
 selection = state.selection()
 if selection.checkpoint is None:
+    st.title("Draw")
     messages.no_checkpoint()
-chosen = cache.checkpoint(selection)
-controls, place = st.columns([1, 2.8], gap="large")
-
-with controls:
-    meant = st.selectbox(
-        "This is meant to be",
-        [NOT_SAID, *chosen.classes],
-        key="meant",
-        bind="query-params",
-        help="Your target: it is marked among the bars and compared with what the model says.",
-    )
-    target = chosen.classes.index(meant) if meant in chosen.classes else None
-    st.button(
-        "Start from a test image",
-        icon=":material/image:",
-        width="stretch",
-        on_click=sketch.start_from,
-        args=(selection.dataset, target),
-        help="Puts a random test image on the canvas, of the class chosen above; change it and see what follows.",
-    )
-    if selection.dataset == "mnist":
-        st.caption("The drawing is scaled to 20 × 20 pixels and centred by its mass, as MNIST's digits were.")
-    else:
-        st.caption("The drawing is scaled until its longer side fills 28 pixels, as in Fashion-MNIST. Fill the shape.")
-
-with place:
-    sketch.pad(chosen, selection.dataset, target)
-    st.caption(f"Model: {markdown(chosen.name)}")
+classes = cache.checkpoint(selection).classes
+start.follow_link(selection.dataset, selection.split, classes)
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    st.title("Draw", width="content")
+    menu = st.container(width=160)
+    with st.container(width=190):
+        goal = target.choose(classes)
+    with st.container(width=330):
+        looking = models.choose(selection)
+with menu:
+    start.menu(selection.dataset, selection.split, classes, goal)
+start.show_problem()
+scene = Scene(selection.dataset, looking, goal, glass_box.steps())
+section = pad.show(scene, SECTIONS, challenges.goal)
+if section in BELOW:
+    BELOW[section](scene)

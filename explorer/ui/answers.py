@@ -1,22 +1,64 @@
 """What a model says of one image, and why. Nothing is kept here: a drawing changes with every stroke."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.errors import CheckpointError
 from explorer.ui.loaded import classifier, computing
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from explorer.store.checkpoints import Checkpoint
 
 
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """The map of one image.
+
+    Attributes
+    ----------
+    values : ndarray
+        float32, shape (H, W), in the unit of the method.
+    gained : float or None
+        By how much the score of the image exceeds that of the baseline, for methods whose maps add up to it.
+    """
+
+    values: NDArray[np.float32]
+    gained: float | None = None
+
+    @property
+    def total(self) -> float:
+        """Sum of the map."""
+        return float(self.values.sum(dtype=np.float64))
+
+    @property
+    def error(self) -> float | None:
+        """By how much the sum misses `gained`, in units of the score; None where it need not be complete."""
+        return None if self.gained is None else self.total - self.gained
+
+
 def probabilities(chosen: "Checkpoint", image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the softmax outputs (C,) for an image (H, W)."""
+    """Return the softmax outputs (C,) for an image (H, W).
+
+    Raises
+    ------
+    CheckpointError
+        They are not finite numbers.
+    """
     from explorer.analysis.predictions import predict
 
     with computing():
         logits = predict(classifier(chosen), image[None])[0].astype(np.float64)
+    if not np.isfinite(logits).all():
+        raise CheckpointError(
+            "The outputs of this checkpoint are not finite numbers, so there is nothing to show. Choose another epoch "
+            "or another checkpoint."
+        )
     exponentials = np.exp(logits - logits.max())
     result: NDArray[np.float64] = exponentials / exponentials.sum()
     return result
@@ -27,19 +69,59 @@ def attribution(chosen: "Checkpoint", image: NDArray[np.uint8], method: str, tar
 
     Raises
     ------
-    ConfigError
-        There is no such method.
+    ExplorerError
+        There is no such method, it does not suit the model, or the model answers with numbers that are not finite.
+    """
+    return explain(chosen, image, method, target).values
+
+
+def explain(
+    chosen: "Checkpoint",
+    image: NDArray[np.uint8],
+    method: str,
+    target: int,
+    against: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    mean: "Tensor | None" = None,
+) -> Explained:
+    """Explain the score of a class, or its margin over another one, for one image.
+
+    Parameters
+    ----------
+    chosen : Checkpoint
+    image : ndarray
+        uint8, shape (H, W).
+    method : str
+        Name of a method of `explorer.analysis.attribution`.
+    target : int
+    against : int, optional
+        Explain by how much the target's logit exceeds the one of this class.
+    options : mapping, optional
+        Of the method.
+    mean : Tensor, optional
+        The mean training image, for the baseline of that name.
+
+    Raises
+    ------
+    ExplorerError
+        As for `attribution`, or an option or a class does not exist.
     """
     import torch
 
     from explorer.analysis import attribution as methods
+    from explorer.analysis.attribution import baselines
+    from explorer.analysis.attribution.completeness import completeness_error
     from explorer.analysis.predictions import to_pixels
 
-    model = classifier(chosen)
-    device = model.mean.device
+    model, way = classifier(chosen), methods.get(method)
+    typed = way.validate(options or {})
+    pixels = to_pixels(image[None]).to(model.mean.device)
+    pair = None if against is None else torch.tensor([against])
+    aim = methods.Target(torch.tensor([target]), pair)
+    gained = None
     with computing():
-        found = methods.get(method).attribute(
-            model, to_pixels(image[None]).to(device), torch.tensor([target]).to(device)
-        )
-    result: NDArray[np.float32] = found[0, 0].float().cpu().numpy()
-    return result
+        found = way.explain(model, pixels, aim, typed, mean)
+        if way.complete:
+            start = baselines.image(typed.model_dump()["baseline"], pixels, mean)
+            gained = float(found.sum() - completeness_error(model, pixels, aim, found, baseline=start)[0])
+    return Explained(found[0, 0].float().cpu().numpy(), gained)

@@ -3,7 +3,9 @@
 They are keyed by the checkpoint's digest, the data set's checksum and the split, so they are never stale.
 """
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -18,6 +20,8 @@ from explorer.ui.loaded import classifier, computing
 from explorer.ui.state import Selection
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from explorer.analysis.predictions import Predictions
     from explorer.analysis.roc import RocCurves
     from explorer.store.checkpoints import Checkpoint
@@ -122,18 +126,23 @@ def _roc_curves(digest: str, checksum: str, split: str, _found: "Predictions") -
         return RocCurves.from_predictions(_found)
 
 
-def probabilities(selection: Selection, row: int) -> NDArray[np.float64]:
-    """Return the probabilities (C,) of one image of the chosen split, without predicting the others."""
+def probabilities(selection: Selection, image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the probabilities (C,) of one image (H, W), without predicting the others of its split.
+
+    Raises
+    ------
+    CheckpointError
+        They are not finite numbers.
+    """
     chosen = checkpoint(selection)
-    checksum = datasets.get(selection.dataset).checksum
-    return _probabilities(chosen.digest, checksum, selection.dataset, selection.split, row, chosen)
+    return _probabilities(chosen.digest, image.tobytes(), chosen, image)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _probabilities(
-    digest: str, checksum: str, dataset: str, split: str, row: int, _chosen: "Checkpoint"
+    digest: str, content: bytes, _chosen: "Checkpoint", _image: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    return answers.probabilities(_chosen, load_split(dataset, split).images[row])
+    return answers.probabilities(_chosen, _image)
 
 
 def attribution(selection: Selection, row: int, method: str, target: int) -> NDArray[np.float32]:
@@ -142,15 +151,55 @@ def attribution(selection: Selection, row: int, method: str, target: int) -> NDA
     Raises
     ------
     ConfigError
-        There is no such method.
+        There is no such method, or it does not suit the model.
+    """
+    return explained(selection, load_split(selection.dataset, selection.split).images[row], method, target).values
+
+
+def explained(
+    selection: Selection,
+    image: NDArray[np.uint8],
+    method: str,
+    target: int,
+    against: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> answers.Explained:
+    """Return the map of one image, of a split or not; the parameters are those of `answers.explain`.
+
+    Raises
+    ------
+    ExplorerError
+        There is no such method, option or class, the method does not suit the model, or its outputs are not finite.
     """
     chosen = checkpoint(selection)
-    checksum = datasets.get(selection.dataset).checksum
-    return _attribution(chosen.digest, checksum, selection.dataset, selection.split, row, method, target, chosen)
+    aim = (method, target, against, json.dumps(dict(options or {}), sort_keys=True))
+    needs_mean = (options or {}).get("baseline") == "mean"
+    trained_on = datasets.get(selection.dataset).checksum if needs_mean else ""
+    mean = mean_image(selection.dataset) if needs_mean else None
+    return _explained(chosen.digest, trained_on, image.tobytes(), aim, chosen, image, mean)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _attribution(
-    digest: str, checksum: str, dataset: str, split: str, row: int, method: str, target: int, _chosen: "Checkpoint"
-) -> NDArray[np.float32]:
-    return answers.attribution(_chosen, load_split(dataset, split).images[row], method, target)
+def _explained(
+    digest: str,
+    trained_on: str,
+    content: bytes,
+    aim: tuple[str, int, int | None, str],
+    _chosen: "Checkpoint",
+    _image: NDArray[np.uint8],
+    _mean: "Tensor | None",
+) -> answers.Explained:
+    method, target, against, options = aim
+    return answers.explain(_chosen, _image, method, target, against, json.loads(options), _mean)
+
+
+def mean_image(dataset: str) -> "Tensor":
+    """Return the mean training image, pixels in [0, 1], shape (1, 1, H, W)."""
+    return _mean_image(datasets.get(dataset).checksum, dataset)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _mean_image(checksum: str, dataset: str) -> "Tensor":
+    from explorer.analysis.attribution import baselines
+
+    return baselines.mean_image(load_split(dataset, "train").images)

@@ -49,9 +49,9 @@ _READING = {
     "from it. Together they sum to {total:+.2f}. The largest share is at {place}.",
     "deep-lift": "Warm pixels raise {score} above that of the baseline image, cold ones lower it. Together they sum to "
     "{total:+.2f}. The largest share is at {place}.",
-    "guided-backpropagation": "A gradient of which every layer has let only positive parts back, so that edges stand "
-    "out; the strongest is at {place}. It looks sharp for nearly every class: ask the lie detector before you "
-    "believe it.",
+    "guided-backpropagation": "The gradient of {score}, of which every ReLU has let only positive parts back, so that "
+    "edges stand out; the strongest is at {place}. It looks sharp for nearly every class: ask the lie detector before "
+    "you believe it.",
     "occlusion": "Warm: covering this place with a square lowers {score}, so it speaks for it; cold: covering it "
     "raises it. The strongest place is at {place}.",
     "feature-ablation": "Warm: taking this patch out of the image lowers {score}, so it speaks for it; cold: taking it "
@@ -59,7 +59,7 @@ _READING = {
     "grad-cam": "Warm: here the maps of a layer speak most for {score}; the strongest place is at {place}. The map is "
     "coarse, as the layer's own maps are small and were enlarged.",
     "layer-activation": "Warm: here the layer answers most strongly; the strongest place is at {place}. It does not "
-    "depend on the class that is explained.",
+    "depend on {score}.",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from explorer.data.catalog import base
 from explorer.errors import ExplorerError
 from explorer.store import catalog, runs, summaries
 from explorer.store.checkpoints import Checkpoint, load_checkpoint
@@ -79,8 +80,8 @@ class Listing:
         return next((entry for entry in self.entries if entry.reference == reference), None)
 
     def of_dataset(self, dataset: str) -> tuple[Entry, ...]:
-        """Return the entries trained on a set, and those of which that is not known."""
-        return tuple(entry for entry in self.entries if entry.dataset in (dataset, None))
+        """Return the entries trained on a set or on own drawings of its kind, and those of which that is not known."""
+        return tuple(entry for entry in self.entries if entry.dataset is None or base(entry.dataset) == dataset)
 
 
 def load() -> Listing:

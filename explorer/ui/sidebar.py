@@ -35,8 +35,9 @@ def show(needs_weights: bool = False) -> None:
 def _dataset(found: Listing) -> str:
     names = catalog.names()
     linked = found.get(st.query_params.get("checkpoint", "")) if address.is_new("checkpoint") else None
-    if linked and linked.dataset in names and "dataset" not in st.query_params:
-        st.session_state["dataset"] = linked.dataset
+    own = catalog.base(linked.dataset) if linked and linked.dataset else None
+    if own in names and "dataset" not in st.query_params:
+        st.session_state["dataset"] = own
     unknown = address.adopt("dataset", names, names[0])
     st.selectbox(
         "Data set",

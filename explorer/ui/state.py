@@ -9,8 +9,8 @@ import streamlit as st
 from explorer.paths import ROOT
 from explorer.ui import address
 
-PageName = Literal["home", "train", "runs", "duel", "evaluate", "explain", "draw"]
-NEED_WEIGHTS = ("explain", "draw")
+PageName = Literal["home", "train", "runs", "duel", "evaluate", "explain", "inside", "draw"]
+NEED_WEIGHTS = ("explain", "inside", "draw")
 """Pages that compute with the model, so that an epoch's predictions are not enough."""
 SHARED = ("dataset", "checkpoint", "epoch", "split")
 """The URL parameters of the sidebar."""

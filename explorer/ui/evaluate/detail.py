@@ -5,7 +5,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from explorer.ui import cache, canvas, charts, explanations, formats, messages, sketch, state, widgets
+from explorer.ui import cache, charts, explanations, formats, messages, sketch, state, widgets
 from explorer.ui.evaluate import nearest
 from explorer.ui.evaluate.names import true_names
 from explorer.ui.evaluate.scope import Judged, Scope
@@ -128,6 +128,7 @@ def _head(scope: Scope, row: int, rows: NDArray[np.int64], gallery: str | None) 
             width="stretch",
         )
         state.link("explain", ":material/visibility: Explain", image=row)
+        state.link("inside", ":material/hub: Inside", inside="activations", image=row)
         st.button(
             "Edit it on the canvas",
             icon=":material/draw:",
@@ -150,7 +151,7 @@ def _step(label: str, shortcut: str, rows: NDArray[np.int64], to: int, gallery: 
 
 
 def _edit(image: NDArray[np.uint8]) -> None:
-    canvas.load(sketch.CANVAS, image)
+    sketch.begin(image, "The image from Evaluate")
     state.go("draw")
 
 

@@ -1,0 +1,127 @@
+"""All weights of a network as pictures: convolution kernels, and the weights of a unit laid out as its input lies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from explorer.analysis.inside.step import Step, chosen
+from explorer.analysis.inside.steps import PREFIX, steps
+from explorer.errors import CheckpointError
+
+FloatArray = NDArray[np.float32]
+
+PAGE = 64
+"""Most pictures on one page."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """The weights of one layer.
+
+    Attributes
+    ----------
+    step : Step
+        Where the layer is used first.
+    weights : ndarray
+        float32, shape (outputs, inputs, height, width): a picture for each pair of output and input map. A fully
+        connected layer that sees flattened maps has weights as large as these maps; of one that sees the units of
+        another the picture is a row, shape (outputs, 1, 1, units).
+    inputs_at : tuple of int
+        For each output the number of its first input map; not 0 for all only in a convolution by groups.
+    bias : ndarray or None
+        float32, shape (outputs,).
+    """
+
+    step: Step
+    weights: FloatArray
+    inputs_at: tuple[int, ...]
+    bias: FloatArray | None
+
+    @property
+    def n(self) -> int:
+        """Number of pictures."""
+        return int(self.weights.shape[0] * self.weights.shape[1])
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether the pictures are kernels that slide over the input."""
+        return self.step.function == "Conv2d"
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether the inputs have no place in a picture, so that all weights are best seen as one matrix."""
+        return self.weights.shape[1:3] == (1, 1) and not self.is_convolution
+
+    @property
+    def largest(self) -> float:
+        """Greatest absolute weight."""
+        return float(np.abs(self.weights).max(initial=0.0))
+
+    def picture(self, number: int) -> FloatArray:
+        """Return one picture, float32 (height, width); those of the first output come first."""
+        output, place = divmod(number, self.weights.shape[1])
+        found: FloatArray = self.weights[output, place]
+        return found
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Return the output and the input map of a picture, both counted from 0."""
+        output, place = divmod(number, self.weights.shape[1])
+        return output, self.inputs_at[output] + place
+
+
+def weighted(known: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the steps whose weights can be shown: each layer once, first to last."""
+    return tuple(step for step in known if step.role == "weights" and not step.call)
+
+
+def kernels(classifier: nn.Module, key: str) -> Kernels:
+    """Take the weights of a layer.
+
+    Parameters
+    ----------
+    classifier : nn.Module
+        It is only read.
+    key : str
+        Of a step, see `weighted`.
+
+    Raises
+    ------
+    ConfigError
+        There is no such layer.
+    CheckpointError
+        Its weights are not finite.
+    """
+    known = steps(classifier)
+    step = chosen(weighted(known), key)
+    module = _layer(classifier, step)
+    weights = module.weight.detach().float().cpu().numpy()
+    bias = None if module.bias is None else module.bias.detach().float().cpu().numpy()
+    if not (np.isfinite(weights).all() and (bias is None or np.isfinite(bias).all())):
+        raise CheckpointError(f"The weights of the layer {step.name!r} are not finite numbers. Choose another epoch.")
+    if isinstance(module, nn.Conv2d):
+        outputs, inputs = weights.shape[:2]
+        per_group = outputs // module.groups
+        return Kernels(step, weights, tuple(inputs * (number // per_group) for number in range(outputs)), bias)
+    origin = flattened(known, step) or (1, 1, step.given[-1])
+    return Kernels(step, weights.reshape(-1, *origin), (0,) * len(weights), bias)
+
+
+def flattened(known: tuple[Step, ...], step: Step) -> tuple[int, int, int] | None:
+    """Return the shape (maps, height, width) of what a fully connected layer sees, before it was made a row.
+
+    None where that is not known, or the maps have only one point.
+    """
+    source = None if step.source is None else known[step.source]
+    if source is None or source.function != "Flatten" or len(source.given) != 3 or source.given[1:] == (1, 1):
+        return None
+    maps, height, width = source.given
+    return maps, height, width
+
+
+def _layer(classifier: nn.Module, step: Step) -> nn.Conv2d | nn.Linear:
+    modules = dict(classifier.named_modules())
+    found = modules.get(PREFIX + step.name) or modules[step.name]
+    assert isinstance(found, nn.Conv2d | nn.Linear)
+    return found

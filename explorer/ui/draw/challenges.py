@@ -1,0 +1,200 @@
+"""Challenges: four games with the model, each a round against the clock."""
+
+import random
+import time
+from dataclasses import astuple
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import streamlit as st
+
+from explorer.data.drawing import Steps
+from explorer.data.splits import load_split
+from explorer.errors import ExplorerError
+from explorer.ui import formats, sketch
+from explorer.ui.draw import board, challenge_words, machine, renew
+from explorer.ui.draw.challenge_words import RULES, TITLES
+from explorer.ui.draw.models import short
+from explorer.ui.draw.rounds import Kind, Moment, Reached, Round
+from explorer.ui.draw.sight import Scene, Sight, logits
+from explorer.ui.evaluate.controls import segments
+from explorer.ui.images import img_tag
+from explorer.ui.text import html_text, markdown
+
+if TYPE_CHECKING:
+    from explorer.analysis.minimal_change import MinimalChange
+
+TICK_SECONDS = 1.0
+TRIED = 64
+"""Random images among which one is looked for that the models recognise."""
+SCALE = 4
+_ROUND = "challenges:round"
+_PROBLEM = "challenges:problem"
+
+
+def goal() -> int | None:
+    """Return the class of the round that is going on, to be marked among the bars."""
+    found = _current()
+    return found.label if found is not None and not found.ended else None
+
+
+def show(scene: Scene, sight: Sight | None) -> None:
+    """Show the choice of a challenge, or the round that is going on."""
+    found = _current()
+    if found is not None and not found.ended:
+        found.look(_moment(sight), _identity(scene), time.monotonic())
+        if not found.ended:
+            _going(scene, found)
+            return
+    kind = _choice(scene)
+    if problem := st.session_state.pop(_PROBLEM, None):
+        st.warning(problem)
+    if found is not None:
+        _ended(scene, found)
+    elif kind == "fool" and len(scene.models) < 2:
+        st.info(challenge_words.SECOND)
+
+
+def _current() -> Round | None:
+    found: Round | None = st.session_state.get(_ROUND)
+    return found
+
+
+def _choice(scene: Scene) -> Kind:
+    """Let the user choose a challenge and start it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        kind: Kind = cast(Kind, segments("Challenge", dict(TITLES.items()), "challenge", labelled=False))
+        st.button(
+            "Start",
+            icon=":material/timer:",
+            type="primary",
+            key="challenge-start",
+            disabled=kind == "fool" and len(scene.models) < 2,
+            on_click=_start,
+            args=(scene, kind),
+        )
+    st.caption(RULES[kind])
+    return kind
+
+
+def _start(scene: Scene, kind: Kind) -> None:
+    """Put what the round begins with on the canvas, and start the clock; a callback."""
+    st.session_state.pop(_ROUND, None)
+    if scene.steps != Steps():
+        st.session_state[_PROBLEM] = "Take all steps under Glass box first: a challenge is played without tricks there."
+        return
+    try:
+        start, label = (None, random.randrange(len(scene.classes))) if kind == "draw" else _image(scene, kind)
+    except ExplorerError as error:
+        st.session_state[_PROBLEM] = markdown(str(error))
+        return
+    if kind != "draw" and start is None:
+        st.session_state[_PROBLEM] = challenge_words.NONE_FOUND
+        return
+    sketch.begin(start, "The image of the challenge")
+    st.session_state[_ROUND] = Round(kind, label, start, sketch.beginnings(), time.monotonic(), _identity(scene))
+    if kind == "flip" and start is not None:
+        machine.search(scene.models[0], start)
+    renew.ask()
+
+
+def _image(scene: Scene, kind: Kind) -> tuple[np.ndarray | None, int]:
+    """Return a random test image that the models recognise, and what it shows; None where there is none."""
+    test = load_split(scene.dataset, "test")
+    rows = np.array(random.sample(range(len(test)), min(TRIED, len(test))))
+    fine = np.ones(len(rows), bool)
+    for model in scene.models[: 2 if kind == "fool" else 1]:
+        fine &= logits(model, test.images[rows]).argmax(axis=1) == test.labels[rows]
+    if not fine.any():
+        return None, 0
+    row = int(rows[fine][0])
+    return test.images[row], int(test.labels[row])
+
+
+def _identity(scene: Scene) -> tuple[str, ...]:
+    """Return what must stay the same during a round: the two models, and the way to them."""
+    return (*(model.checkpoint.digest for model in scene.models[:2]), str(astuple(scene.steps)))
+
+
+def _moment(sight: Sight | None) -> Moment | None:
+    if sight is None:
+        return None
+    second = sight.views[1].probabilities if len(sight.views) > 1 else None
+    return Moment(sketch.beginnings(), sight.image, sight.first.probabilities, second, sight.drawing.strokes)
+
+
+def _names(scene: Scene) -> tuple[str, ...]:
+    return tuple(short(model, scene.dataset) for model in scene.models)
+
+
+def _going(scene: Scene, found: Round) -> None:
+    """Show the task, the clock and what has been reached."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.markdown(f"#### {challenge_words.task(found, scene.classes, _names(scene))}", width="stretch")
+        st.button("Done", icon=":material/check:", type="primary", key="challenge-done", on_click=_end)
+        st.button("Give up", key="challenge-stop", on_click=_give_up)
+    _clock(found)
+    st.markdown(challenge_words.reached(found.best, found.kind))
+    st.caption("The best moment counts, so you may go on, or undo.")
+
+
+@st.fragment(run_every=TICK_SECONDS)
+def _clock(found: Round) -> None:
+    """Show the time that is left; at the end the whole page runs."""
+    left = found.left(time.monotonic())
+    share = left / max(found.left(found.began), 1e-9)
+    st.progress(min(1.0, share), f"{formats.count(left)} seconds left")
+    if left <= 0:
+        st.rerun()
+
+
+def _end() -> None:
+    if (found := _current()) is not None:
+        found.ended = True
+        renew.ask()
+
+
+def _give_up() -> None:
+    st.session_state.pop(_ROUND, None)
+    renew.ask()
+
+
+def _ended(scene: Scene, found: Round) -> None:
+    """Give the points, and show how it went."""
+    if found.broken:
+        st.info(challenge_words.BROKEN)
+        return
+    change: MinimalChange | None = None
+    if found.kind == "flip" and found.best is not None and found.start is not None:
+        job = machine.search(scene.models[0], found.start)
+        if not job.is_over:
+            _wait(scene, found.start)
+            return
+        change = job.result if job.problem is None else None  # type: ignore[assignment]
+    pixels = len(change.pixels) if change is not None and change.flipped else None
+    points = found.flip_points(pixels) if found.kind == "flip" else found.best.points if found.best else 0
+    about = f"{scene.classes[found.label]}, {_names(scene)[0]}"
+    if board.note(found, found.kind, points, about):
+        st.rerun()
+    st.success(challenge_words.result(found, points, pixels, scene.classes))
+    if found.best is not None:
+        _pictures(found, found.best, change)
+
+
+@st.fragment(run_every=TICK_SECONDS)
+def _wait(scene: Scene, start: np.ndarray) -> None:
+    st.caption("You flipped it. The machine is still searching for its own way …")
+    if machine.search(scene.models[0], start).is_over:
+        st.rerun()
+
+
+def _pictures(found: Round, best: Reached, change: "MinimalChange | None") -> None:
+    pictures = [("Your best moment", best.moment.image)]
+    if found.start is not None:
+        pictures.insert(0, ("The start", found.start))
+    if change is not None and change.flipped:
+        pictures.append((f"The machine's way, {len(change.pixels)} pixels", change.image))
+    with st.container(horizontal=True, gap="medium"):
+        for caption, image in pictures:
+            label = f'<div style="font-size:.85rem;padding-top:.3rem">{html_text(caption)}</div>'
+            st.html(img_tag(image, SCALE, caption) + label, width="content")

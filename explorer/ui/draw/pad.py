@@ -1,0 +1,114 @@
+"""The canvas with its bars and the verdict, and below them the section that is open; a stroke renews all this alone."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import streamlit as st
+
+from explorer.data import catalog
+from explorer.errors import ExplorerError, ImageError
+from explorer.ui import state, theme
+from explorer.ui.canvas import Bars, canvas
+from explorer.ui.draw import known, renew, start, words
+from explorer.ui.draw.models import short
+from explorer.ui.draw.sight import Scene, Sight, see
+from explorer.ui.evaluate.controls import segments
+from explorer.ui.images import img_tag
+from explorer.ui.sketch import CANVAS, origin
+from explorer.ui.text import html_text, markdown
+
+Section = Callable[[Scene, Sight | None], None]
+PARAMETER = "part"
+SCALE = 5
+
+
+@st.fragment
+def show(scene: Scene, sections: Mapping[str, tuple[str, Section]], goal: Callable[[], int | None]) -> str:
+    """Show the canvas and, below it, the section that the user chooses.
+
+    Parameters
+    ----------
+    scene : Scene
+    sections : mapping
+        By the name that stands in the URL: a title, and what shows the section, given the scene and what the models
+        see, which is None on an empty canvas.
+    goal : callable
+        Returns a class to be marked among the bars in place of the target, such as that of a challenge.
+
+    Returns
+    -------
+    str
+        The name of the section. When another one is chosen the whole page runs.
+    """
+    state.follow()
+    renew.follow()
+    start.forget_link()
+    sight, message = _seen(scene)
+    pad, beside = st.columns([2.2, 1], gap="medium")
+    with pad:
+        canvas(
+            CANVAS,
+            bars=_bars(scene, sight, goal()),
+            message=message,
+            on_paste=partial(start.take_pasted, dataset=scene.dataset),
+            on_upload=start.ask_for_upload,
+        )
+    with beside:
+        if sight is None:
+            st.caption(words.EMPTY)
+            st.caption(words.RECIPES.get(catalog.base(scene.dataset), ""))
+        else:
+            _verdict(scene, sight)
+    titles = {name: title for name, (title, _) in sections.items()}
+    chosen = segments("Section", titles, PARAMETER, labelled=False)
+    renew.turn(chosen)
+    try:
+        sections[chosen][1](scene, sight)
+    except ExplorerError as error:
+        st.error(markdown(str(error)), icon=":material/error:")
+    known.job(scene.models[0], scene.dataset)
+    return chosen
+
+
+def _seen(scene: Scene) -> tuple[Sight | None, str | None]:
+    """Return what the models see, or None and what is wrong with the drawing."""
+    try:
+        return see(scene), None
+    except ImageError as error:
+        return None, str(error)
+
+
+def _bars(scene: Scene, sight: Sight | None, goal: int | None) -> list[Bars]:
+    colours = theme.class_colours(len(scene.classes))
+    target = scene.target if goal is None else goal
+    shares = [None] * len(scene.models) if sight is None else [tuple(v.probabilities.tolist()) for v in sight.views]
+    return [
+        Bars(scene.classes, colours, share, target, short(model, scene.dataset))
+        for model, share in zip(scene.models, shares, strict=True)
+    ]
+
+
+def _verdict(scene: Scene, sight: Sight) -> None:
+    """Show what the models see, say what they take it for, and whether it is anything at all."""
+    picture = img_tag(sight.image, SCALE, "The drawing as the model sees it")
+    st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem">{html_text(_caption())}</div>')
+    st.markdown(words.verdict(sight.first, scene.classes, scene.target, _name(scene, sight, 0)))
+    if len(sight.views) > 1:
+        others = range(1, len(sight.views))
+        lines = [words.brief(sight.views[k], scene.classes, scene.target, _name(scene, sight, k)) for k in others]
+        st.markdown("  \n".join(lines))
+    learnt = known.of(scene.models[0], scene.dataset)
+    if learnt is not None and (novelty := learnt.judge(sight.first, sight.image)).novel:
+        st.markdown(words.strange(novelty))
+    left_out = [step.title.lower() for step in sight.prepared.steps if not step.taken]
+    if left_out:
+        st.markdown(words.off(left_out))
+
+
+def _name(scene: Scene, sight: Sight, place: int) -> str | None:
+    return short(sight.views[place].model, scene.dataset) if len(sight.views) > 1 else None
+
+
+def _caption() -> str:
+    began = origin()
+    return began.title if began and began.title else "What the model sees: 28 × 28 pixels"

@@ -1,0 +1,85 @@
+"""Predict: the three most probable classes in words, what the confidence is worth, and what decides."""
+
+import streamlit as st
+
+from explorer.ui import answers, formats
+from explorer.ui.draw import known, words
+from explorer.ui.draw.models import short
+from explorer.ui.draw.sight import Scene, Sight
+from explorer.ui.images import map_tag
+from explorer.ui.text import html_text, markdown
+
+METHOD = "input-gradient"
+SCALE = 5
+POLL_SECONDS = 1.0
+
+
+def show(scene: Scene, sight: Sight | None) -> None:
+    """Show what there is to say of the prediction."""
+    if sight is None:
+        st.caption("What the model says in words, what its confidence is worth and what it looks at will stand here.")
+        return
+    text, picture = st.columns([1.6, 1], gap="large")
+    with text:
+        st.markdown(words.top_three(sight.first, scene.classes))
+        _worth(scene, sight)
+        if len(sight.views) > 1:
+            _table(scene, sight)
+    with picture:
+        _saliency(scene, sight)
+
+
+def _worth(scene: Scene, sight: Sight) -> None:
+    """Say what the confidence means, as soon as that has been found out."""
+    job = known.job(scene.models[0], scene.dataset)
+    learnt = known.of(scene.models[0], scene.dataset)
+    if learnt is None:
+        if job.is_over:
+            st.caption(markdown(job.problem or ""))
+        else:
+            _wait(scene)
+        return
+    found = learnt.trust(sight.first.confidence)
+    if found is not None:
+        st.markdown(words.trust(found, sight.first.confidence))
+    novelty = learnt.judge(sight.first, sight.image)
+    if novelty.novel:
+        st.markdown(words.strange_why(novelty, sight.first.confidence))
+    else:
+        st.caption(words.familiar(novelty))
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _wait(scene: Scene) -> None:
+    """Renew the page once the validation images have been looked at."""
+    st.caption("Looking at 2,000 validation images, to tell what this confidence is worth …")
+    if known.job(scene.models[0], scene.dataset).is_over:
+        st.rerun()
+
+
+def _table(scene: Scene, sight: Sight) -> None:
+    """Show the models side by side in numbers."""
+    rows = []
+    for view in sight.views:
+        row = {
+            "Model": short(view.model, scene.dataset),
+            "Says": scene.classes[view.predicted],
+            "Confidence": formats.percent(view.confidence),
+        }
+        if scene.target is not None:
+            row["Meant class"] = formats.percent(view.probabilities[scene.target])
+            row["Rank"] = str(view.rank(scene.target))
+        rows.append(row)
+    right = st.column_config.TextColumn(alignment="right")
+    columns = dict.fromkeys(("Confidence", "Meant class", "Rank"), right)
+    st.dataframe(rows, hide_index=True, column_config=columns, height="content", row_height=28, key="draw-models-table")
+
+
+def _saliency(scene: Scene, sight: Sight) -> None:
+    name = scene.classes[sight.first.predicted]
+    gradient = answers.attribution(scene.models[0].checkpoint, sight.image, METHOD, sight.first.predicted)
+    st.html(
+        map_tag(gradient, SCALE, f"Input gradient for {name}")
+        + f'<div style="font-size:.85rem;padding-top:.3rem">{html_text(f"Saliency for {name}")}</div>'
+    )
+    st.caption(f"**How to read this.** {words.SALIENCY.format(markdown(name))}")

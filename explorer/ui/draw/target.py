@@ -1,0 +1,205 @@
+"""Target: what the drawing is meant to be, how far the model is from it, and what would bring it nearer."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from explorer.data import catalog
+from explorer.data.placement import Grey
+from explorer.data.splits import load_split
+from explorer.errors import ExplorerError
+from explorer.ui import address, formats, sketch
+from explorer.ui.draw import target_words
+from explorer.ui.draw.models import Model
+from explorer.ui.draw.sight import Scene, Sight
+from explorer.ui.images import img_tag, map_tag
+from explorer.ui.loaded import classifier, computing
+from explorer.ui.text import html_text, markdown
+from explorer.ui.tiles import Tile, tiles
+
+if TYPE_CHECKING:
+    from explorer.analysis.nudging import Nudge
+
+MEANT = "meant"
+"""Widget and URL parameter: the name of the class that the drawing is meant to be."""
+NOT_SAID = "I do not say"
+SCALE = 5
+NEAREST = 4
+MOST_STEPS = 25
+_SAID = "target:said"
+
+
+def choose(classes: tuple[str, ...]) -> int | None:
+    """Let the user say what the drawing is meant to be."""
+    names = [NOT_SAID, *classes]
+    unknown = address.adopt(MEANT, names, NOT_SAID)
+    chosen = st.selectbox(
+        "This is meant to be",
+        names,
+        key=MEANT,
+        on_change=address.touched,
+        args=(MEANT,),
+        help="Your target: it is marked among the bars and compared with what the model says.",
+    )
+    address.keep({MEANT: chosen}, {MEANT: NOT_SAID})
+    if unknown is not None:
+        st.warning("The link names a class that there is not. Choose one here.")
+    return classes.index(chosen) if chosen in classes else None
+
+
+def show(scene: Scene, sight: Sight | None) -> None:
+    """Show how far the drawing is from its target, and what would bring it nearer."""
+    if scene.target is None:
+        st.info("Say above what the drawing is meant to be: how far the model is from that will stand here.")
+        return
+    if sight is None:
+        st.caption("The canvas is empty: draw something, or start from an image.")
+        return
+    step = _step(scene.models[0], sight.image, scene.target)
+    facts, *figures = st.columns([1.15, 0.85, 0.85], gap="medium")
+    with facts:
+        _facts(scene, sight, scene.target)
+        _buttons(scene, sight, step)
+    with figures[0]:
+        _margin(scene, sight, scene.target, step)
+    with figures[1]:
+        _change(scene, sight, scene.target, step)
+    _nearest(scene, sight, scene.target)
+
+
+def _step(model: Model, image: Grey, target: int) -> "Nudge":
+    from explorer.analysis.nudging import nudge
+
+    with computing():
+        return nudge(classifier(model.checkpoint), image, target)
+
+
+def _facts(scene: Scene, sight: Sight, target: int) -> None:
+    view = sight.first
+    with st.container(horizontal=True, gap="medium"):
+        for label, value, explanation in (
+            ("Probability", formats.percent(view.probabilities[target]), target_words.PROBABILITY),
+            ("Loss", formats.loss(view.loss(target)), target_words.LOSS),
+            ("Rank", f"{view.rank(target)} of {len(scene.classes)}", target_words.RANK),
+        ):
+            st.metric(label, value, help=explanation, width="content")
+
+
+def _buttons(scene: Scene, sight: Sight, step: "Nudge") -> None:
+    """Offer to take the step, or many, on the canvas."""
+    name = scene.classes[step.target]
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            f"A step towards {markdown(name)}",
+            icon=":material/exposure_plus_1:",
+            key="nudge-one",
+            disabled=not step.moved,
+            on_click=_take,
+            args=(scene, sight.image, step.target, 1),
+        )
+        st.button(
+            f"Until it says {markdown(name)}",
+            icon=":material/fast_forward:",
+            key="nudge-many",
+            disabled=not step.moved or sight.first.predicted == step.target,
+            on_click=_take,
+            args=(scene, sight.image, step.target, MOST_STEPS),
+        )
+    said = st.session_state.pop(_SAID, None)
+    st.caption(said or target_words.undo(step, name))
+
+
+def _take(scene: Scene, image: Grey, target: int, most: int) -> None:
+    """Take steps until the model says the target, at most so many, and put the result on the canvas."""
+    taken = 0
+    try:
+        for _ in range(most):
+            step = _step(scene.models[0], image, target)
+            if not step.moved:
+                break
+            image, taken = step.image, taken + 1
+            if most > 1 and int(step.after.argmax()) == target:
+                break
+    except ExplorerError as error:
+        st.session_state[_SAID] = markdown(str(error))
+        return
+    if taken:
+        name = scene.classes[target]
+        sketch.begin(image, f"Your drawing, {formats.count(taken)} step{'s' * (taken > 1)} nearer to {name}")
+        st.session_state[_SAID] = target_words.taken(taken, name, step.after[target], most)
+
+
+def _margin(scene: Scene, sight: Sight, target: int, step: "Nudge") -> None:
+    rival = target_words.rival(sight.first, target)
+    name, other = scene.classes[target], scene.classes[rival]
+    picture = map_tag(step.gradient, SCALE, f"Gradient of the margin of {name} over {other}")
+    _figure(picture, "Saliency of the margin")
+    st.caption(target_words.margin(markdown(name), markdown(other), step.gradient))
+
+
+def _change(scene: Scene, sight: Sight, target: int, step: "Nudge") -> None:
+    name = scene.classes[target]
+    _figure(img_tag(painted(sight.image, step.change), SCALE, f"Where to change ink for {name}"), f"More {name}")
+    st.caption(target_words.change(markdown(name), step))
+
+
+def painted(image: Grey, change: NDArray[np.float32]) -> Grey:
+    """Paint a change over an image: added ink warm, removed ink cold, the rest as it is, darker.
+
+    Returns
+    -------
+    uint8 ndarray (H, W, 3)
+    """
+    from explorer.ui import theme
+
+    ends = [theme.diverging("light")[place] for place in (1, -2)]
+    cold, warm = (np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)], float) for code in ends)
+    strength = np.minimum(np.abs(change) / (np.abs(change).max() or 1.0), 1.0)[..., None] ** 0.7
+    colour = np.where(change[..., None] > 0, warm, cold)
+    ground = np.repeat(image[..., None], 3, axis=2) * 0.75
+    result: Grey = (ground * (1 - strength) + colour * strength).round().astype(np.uint8)
+    return result
+
+
+def _figure(picture: str, caption: str) -> None:
+    st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem;font-weight:600">{html_text(caption)}</div>')
+
+
+def _nearest(scene: Scene, sight: Sight, target: int) -> None:
+    """Show the training images nearest to the drawing, of the target and of what the model says."""
+    wanted = list(dict.fromkeys([target, sight.first.predicted]))
+    places = st.columns(2, gap="medium")
+    checksum = catalog.get(scene.dataset).checksum
+    train = load_split(scene.dataset, "train")
+    for place, label in zip(places, wanted, strict=False):
+        with place:
+            name = markdown(scene.classes[label])
+            st.markdown(f"**Nearest training images of {name}**" + (" :small[(the target)]" if label == target else ""))
+            rows, distances = _nearest_of(sight.image.tobytes(), checksum, scene.dataset, label)
+            items = [
+                Tile(row, train.images[row], f"d = {distance / 255:.2f}")
+                for row, distance in zip(rows, distances, strict=True)
+            ]
+            tiles(f"draw-nearest-{'target' if label == target else 'predicted'}", items, clickable=False)
+    st.caption(target_words.NEAREST)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _nearest_of(image: bytes, checksum: str, dataset: str, label: int) -> tuple[list[int], list[float]]:
+    """Return rows and distances of the nearest training images of a class; unlike all others they cost 10 ms."""
+    from explorer.analysis.neighbours import nearest
+
+    train = load_split(dataset, "train")
+    rows = np.flatnonzero(train.labels == label)
+    query = np.frombuffer(image, np.uint8).reshape(train.images.shape[1:])
+    found = nearest(query, _of_class(checksum, dataset, label), NEAREST)
+    return rows[found.rows].tolist(), found.distances.tolist()
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _of_class(checksum: str, dataset: str, label: int) -> Grey:
+    train = load_split(dataset, "train")
+    images: Grey = train.images[train.labels == label]
+    return images

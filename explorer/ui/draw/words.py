@@ -1,0 +1,117 @@
+"""What the page Draw says, in plain words and with the user's own numbers. Markdown, names escaped."""
+
+from typing import TYPE_CHECKING
+
+from explorer.ui.draw.known import Trust
+from explorer.ui.draw.sight import View
+from explorer.ui.formats import count, loss, percent
+from explorer.ui.text import markdown
+
+if TYPE_CHECKING:
+    from explorer.analysis.novelty import Novelty
+
+EMPTY = "The canvas is empty: draw something, and the bars will move with every stroke."
+PHOTO_HINT = (
+    "At most 20 MB. It is turned to grey, made light on dark, cropped, scaled and centred as the data set was; Glass "
+    "box shows how. It stays on the computer that runs this page."
+)
+CLIPBOARD = "To paste a picture from the clipboard, press Paste at the canvas, or click it and press Ctrl+V."
+NO_CAMERA = (
+    "The browser gives the camera and the clipboard only to pages over HTTPS or on the same computer, and this page "
+    "came over plain HTTP. Take the picture with another program and bring it under A photo, or click the canvas and "
+    "press Ctrl+V."
+)
+RECIPES = {
+    "mnist": "The drawing is scaled to 20 × 20 pixels and centred by its mass, as MNIST's digits were.",
+    "fashion-mnist": "The drawing is scaled until its longer side fills 28 pixels, as in Fashion-MNIST. "
+    "Fill the shape.",
+}
+SALIENCY = (
+    "Brighter ink on a warm pixel would raise the score of {}, on a cold pixel lower it; a pale pixel hardly matters. "
+    "It is the gradient of the score at this very drawing, so it changes with every stroke."
+)
+
+
+def verdict(view: View, classes: tuple[str, ...], target: int | None, name: str | None = None) -> str:
+    """Say what a model takes the drawing for; `name` where there are several models."""
+    who = "The model" if name is None else markdown(name)
+    text = f"{who} says **{markdown(classes[view.predicted])}** with {percent(view.confidence)}."
+    if target is None:
+        return text
+    if target == view.predicted:
+        return f"{text} ✓ That is what you meant; the loss is {loss(view.loss(target))}."
+    return (
+        f"{text} × You meant **{markdown(classes[target])}**: it gets {percent(view.probabilities[target])}, "
+        f"rank {view.rank(target)} of {len(classes)}, a loss of {loss(view.loss(target))}."
+    )
+
+
+def brief(view: View, classes: tuple[str, ...], target: int | None, name: str | None) -> str:
+    """Say in few words what one of several models takes the drawing for."""
+    sign = "" if target is None else "✓ " if target == view.predicted else "× "
+    return f"{markdown(name or '')}: {sign}**{markdown(classes[view.predicted])}** {percent(view.confidence)}"
+
+
+def strange(novelty: "Novelty") -> str:
+    """Say in few words that an input is none of the classes."""
+    return (
+        f":orange-badge[:material/help: None of these?] It is less like the training images than "
+        f"{_share(novelty.percentile)} of the validation images."
+    )
+
+
+def strange_why(novelty: "Novelty", confidence: float) -> str:
+    """Say why an input counts as none of the classes, and what its confidence is worth then."""
+    reasons = {
+        "energy": f"its outputs are lower than for {_share(novelty.energy_percentile)} of the validation images",
+        "distance": "its pixels are further from the training images than those of "
+        f"{_share(novelty.distance_percentile or 0.0)} of the validation images",
+    }
+    why = " and ".join(reasons[cause] for cause in novelty.causes) or "both checks together put it beyond 99%"
+    return (
+        f"**None of these?** The drawing is unlike anything in training: {why}. The {percent(confidence)} only compare "
+        "the classes with each other; they do not say that it is one of them."
+    )
+
+
+def familiar(novelty: "Novelty") -> str:
+    """Say that an input is like what the model knows."""
+    return (
+        f"It looks like something the model knows: {_share(novelty.percentile)} of the validation images are more like "
+        "the training images. Beyond 99% it would say “none of these”."
+    )
+
+
+def top_three(view: View, classes: tuple[str, ...]) -> str:
+    """Say which three classes are the most probable."""
+    order = (-view.probabilities).argsort(kind="stable")[:3]
+    names = [f"**{markdown(classes[k])}** ({percent(view.probabilities[k])})" for k in order]
+    if view.confidence >= 0.99:
+        how = "It has next to no doubt"
+    elif view.confidence >= 0.8:
+        how = "It is fairly sure"
+    elif view.confidence >= 0.5:
+        how = "It doubts"
+    else:
+        how = "It is torn"
+    return f"{how}: first {names[0]}, then {', then '.join(names[1:])}."
+
+
+def trust(found: Trust, confidence: float) -> str:
+    """Say what a confidence has been worth on images with known labels."""
+    low = percent(found.low).removesuffix("%").removesuffix(".0")
+    return (
+        f"**What {percent(confidence)} means.** Of {count(found.of)} validation images on which the model was {low} to "
+        f"{percent(found.high).replace('.0%', '%')} sure, it was right on {count(found.right)} "
+        f"({percent(found.right / found.of)}). That holds for images like those, not for anything one can draw."
+    )
+
+
+def off(titles: list[str]) -> str:
+    """Say which steps of the preparation are switched off."""
+    return f"Switched off under Glass box: {', '.join(titles)}."
+
+
+def _share(percentile: float) -> str:
+    """Write a percentile of a sample, which cannot tell all from nearly all."""
+    return "more than 99.9%" if percentile > 99.9 else percent(percentile / 100)

@@ -1,0 +1,170 @@
+"""Long computing inside a page: a button, progress with the time left, a way to stop it, and results that are kept.
+
+The script's thread computes, a step at a time, and shows progress after each. Whatever the user presses meanwhile ends
+the thread at that point; the computing is closed, and nothing of it stays.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Hashable
+from contextlib import closing
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from explorer.errors import ExplorerError
+from explorer.ui.formats import seconds
+from explorer.ui.loaded import computing
+
+Result = TypeVar("Result")
+
+KEPT = 128
+_PAUSE = 0.1
+"""Seconds between two looks at the progress."""
+
+
+@dataclass(frozen=True)
+class Step(Generic[Result]):
+    """Where some work stands.
+
+    Attributes
+    ----------
+    share : float
+        How much of it is done, 0 to 1.
+    said : str
+        What is being done; plain text.
+    result
+        What is known so far; that of the last step is the result.
+    """
+
+    share: float
+    said: str
+    result: Result
+
+
+Steps = Generator[Step[Result], None, None]
+
+
+class Shelf:
+    """Results of all sessions by what they were computed from; those that were used last are kept."""
+
+    def __init__(self, size: int = KEPT) -> None:
+        self._size, self._lock = size, Lock()
+        self._found: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable) -> Any:
+        """Return a result, None where there is none."""
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+            return self._found.get(key)
+
+    def put(self, key: Hashable, value: Any) -> None:
+        """Keep a result."""
+        with self._lock:
+            self._found[key] = value
+            self._found.move_to_end(key)
+            while len(self._found) > self._size:
+                self._found.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def shelf() -> Shelf:
+    """Return the one shelf of this server."""
+    return Shelf()
+
+
+def result(
+    name: str,
+    key: Hashable,
+    label: str,
+    steps: Callable[[], Steps[Result]],
+    *,
+    at_once: bool = False,
+    primary: bool = True,
+    help: str | None = None,
+) -> Result | None:
+    """Return a result if it is known; else compute it when the user asks for it, or at once.
+
+    Parameters
+    ----------
+    name : str
+        Of the work on its page; stem of the widgets' keys.
+    key : hashable
+        Everything that the result depends on.
+    label : str
+        Of the button; Markdown.
+    steps : callable
+        Begins the work. Each step is computed in turn with other sessions; the generator is closed when the work is
+        stopped.
+    at_once : bool
+        Start without a button, unless the user has stopped it.
+    primary : bool
+        Whether the button is the one that the page is about.
+    help : str, optional
+        Of the button.
+
+    Raises
+    ------
+    ExplorerError
+        What the work raises.
+    """
+    whole = (name, key)
+    if (known := shelf().get(whole)) is not None:
+        found: Result = known
+        return found
+    slot = f"work:{name}"
+    asked, said = st.session_state.get(slot, (None, False))
+    wanted = said if asked == whole else at_once
+    place = st.empty()
+    if not wanted:
+        place.button(
+            label,
+            key=f"start-{name}",
+            type="primary" if primary else "secondary",
+            icon=":material/play_arrow:",
+            help=help,
+            on_click=_decide,
+            args=(slot, whole, True),
+        )
+        return None
+    with place.container(horizontal=True, vertical_alignment="center", gap="small"):
+        bar = st.progress(0.0, "Starting …")
+        st.button("Stop", key=f"stop-{name}", icon=":material/stop:", on_click=_decide, args=(slot, whole, False))
+    try:
+        found = _run(steps(), bar.progress)
+    except ExplorerError:
+        st.session_state[slot] = (whole, False)
+        place.empty()
+        raise
+    shelf().put(whole, found)
+    st.session_state.pop(slot, None)
+    place.empty()
+    return found
+
+
+def _decide(slot: str, key: Hashable, wanted: bool) -> None:
+    st.session_state[slot] = (key, wanted)
+
+
+def _run(steps: Steps[Result], report: Callable[[float, str], object]) -> Result:
+    """Take every step and report on them now and then."""
+    begun = told = time.monotonic()
+    last: Step[Result] | None = None
+    with closing(steps):
+        while True:
+            with computing():
+                step = next(steps, None)
+            if step is None:
+                break
+            last, now = step, time.monotonic()
+            if now - told >= _PAUSE:
+                told = now
+                left = (now - begun) * (1 - step.share) / step.share if step.share > 0.02 else None
+                rest = f", about {seconds(left)} left" if left is not None and left > 1 else ""
+                report(min(1.0, step.share), f"{step.said}{rest}")
+    if last is None:
+        raise ValueError("There was nothing to do.")
+    return last.result

@@ -1,0 +1,1 @@
+"""Parts of the page Inside: one module a section."""

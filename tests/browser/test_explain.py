@@ -1,0 +1,77 @@
+"""The page Explain in a real browser: a map is enlarged, the lie detector answers, epsilon moves the picture."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.paths import ROOT
+
+pytestmark = pytest.mark.browser
+
+APP = ROOT / "explorer" / "app.py"
+QUERY = "checkpoint=fashion-mnist-mlp&image=23"
+READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
+
+
+@pytest.fixture(scope="module")
+def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("explain-home")
+    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
+    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
+    yield server
+    server.stop()
+
+
+def sideways(page: Any) -> bool:
+    wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
+    return bool(wide > room)
+
+
+def test_from_a_map_to_the_lie_detector_to_a_fooled_model(started, visit):
+    page = visit(f"{started.url}/explain?{QUERY}&beside=0&methods=input-gradient~integrated-gradients")
+    page.set_default_timeout(60_000)
+    maps = page.locator("button.tile")
+    maps.nth(3).wait_for()
+    assert maps.count() == 4
+    maps.nth(2).click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("canvas, svg.marks").first.wait_for()
+    assert "completeness error" in dialog.inner_text()
+    dialog.get_by_role("button", name="Close").click()
+
+    page.get_by_role("radio", name="Lie detector").or_(page.get_by_role("button", name="Lie detector")).first.click()
+    start = page.get_by_role("button", name="Examine this map")
+    verdict = page.get_by_text("The map while the network forgets")
+    start.or_(verdict).first.wait_for()
+    if start.count():
+        start.click()
+    verdict.wait_for()
+    assert page.get_by_text("rank correlation", exact=False).count()
+
+    page.get_by_role("radio", name="Fooling").or_(page.get_by_role("button", name="Fooling")).first.click()
+    page.get_by_text("The smallest change found").wait_for()
+    before = page.get_by_alt_text("Result: ", exact=False).get_attribute("src")
+    slider = page.get_by_role("slider", name="Epsilon, in grey levels")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**epsilon=17**")
+    page.wait_for_function(READY)
+    assert page.get_by_alt_text("Result: ", exact=False).get_attribute("src") != before
+    assert [error for error in visit.errors if "404" not in error] == []
+
+
+@pytest.mark.parametrize("section", ["maps", "fooling"])
+def test_a_narrow_screen_needs_no_sideways_scrolling(started, visit, section):
+    page = visit(
+        f"{started.url}/explain?{QUERY}&show={section}&beside=0~1",
+        viewport={"width": 390, "height": 844},
+        color_scheme="dark",
+    )
+    awaited = {"maps": "How to read this", "fooling": "The smallest change found"}[section]
+    page.get_by_text(awaited).first.wait_for(timeout=60_000)
+    page.wait_for_function(READY, timeout=60_000)
+    assert not sideways(page)
+    assert page.get_by_test_id("stException").count() == 0
+    assert [error for error in visit.errors if "404" not in error] == []

@@ -1,0 +1,103 @@
+"""Tuning a copy on a user's drawings, computed for real on a tiny network."""
+
+import numpy as np
+import pytest
+import torch
+
+import models
+from explorer.analysis.predictions import to_pixels
+from explorer.data import catalog, own_sets, splits
+from explorer.data.splits import Split, load_split
+from explorer.errors import ConfigError, DataError
+from explorer.store.catalog import imported_folder
+from explorer.store.checkpoints import FORMAT, Metadata, library_versions, load_checkpoint, save_checkpoint
+from explorer.studies import tuning
+from explorer.training.execution import execute
+
+OPTIONS = {"hidden": []}
+
+
+@pytest.fixture
+def checkpoint(home):
+    torch.manual_seed(0)
+    spec = catalog.get("fashion-mnist")
+    path = imported_folder() / "small.safetensors"
+    metadata = Metadata(
+        format=FORMAT,
+        model="mlp",
+        options=OPTIONS,
+        classes=spec.classes,
+        mean=spec.mean,
+        std=spec.std,
+        config={"dataset": "fashion-mnist"},
+        metrics={},
+        versions=library_versions(),
+    )
+    save_checkpoint(path, models.build("mlp", OPTIONS), metadata)
+    return load_checkpoint(path)
+
+
+@pytest.fixture
+def own(home):
+    made = own_sets.create("Ann's *first*", "fashion-mnist")
+    test = load_split("fashion-mnist", "test")
+    for row in range(20):
+        made.add(255 - test.images[row], int(test.labels[row]))
+    return made
+
+
+def right(checkpoint, split):
+    with torch.no_grad():
+        predicted = checkpoint.classifier()(to_pixels(split.images)).argmax(1).numpy()
+    return int((predicted == split.labels).sum())
+
+
+def test_a_copy_learns_the_drawings_and_is_held_against_the_original(own, checkpoint, monkeypatch):
+    run = tuning.create(own, "small", checkpoint, epochs=30)
+    assert run.config["initial"] == "small"
+    assert run.config["dataset"].startswith("fashion-mnist-own-")
+    assert run.config["subset"] == catalog.get(run.config["dataset"]).train == 14
+    assert execute(run).state == "finished"
+    assert [found.id for found in tuning.tuned_on(own)] == [run.id]
+    tuned = load_checkpoint(run.weights(30))
+    train = load_split(run.config["dataset"], "train")
+    assert right(tuned, train) > right(checkpoint, train)
+
+    whole = load_split("fashion-mnist", "test")
+    part = Split("fashion-mnist", "test", whole.images[:500], whole.labels[:500], whole.indices[:500])
+    monkeypatch.setattr(
+        tuning, "load_split", lambda name, which: part if name == "fashion-mnist" else splits.load_split(name, which)
+    )
+    found = tuning.forgetting(run)
+    drawings = load_split(run.config["dataset"], "test")
+    assert found.original == tuning.Change(right(checkpoint, part), right(tuned, part), 500)
+    assert found.drawings == tuning.Change(right(checkpoint, drawings), right(tuned, drawings), len(drawings))
+
+
+def test_the_gate_is_passed_for_every_part(own, checkpoint):
+    passed = []
+
+    class Gate:
+        def __enter__(self):
+            passed.append(True)
+
+        def __exit__(self, *_):
+            return None
+
+    split = own.split()
+    assert tuning._right(checkpoint.classifier(), split, Gate) == right(checkpoint, split)
+    assert len(passed) == -(-len(split) // tuning.PART)
+
+
+def test_too_few_drawings_are_said(home, checkpoint):
+    few = own_sets.create("Few", "fashion-mnist")
+    few.add(np.ones((28, 28), np.uint8), 1)
+    with pytest.raises(DataError, match="14 are needed"):
+        tuning.create(few, "small", checkpoint)
+
+
+def test_a_checkpoint_without_a_name_cannot_be_gone_on_from(own, checkpoint):
+    with pytest.raises(ConfigError):
+        tuning.create(own, "", checkpoint)
+    with pytest.raises(ConfigError, match="there is no checkpoint"):
+        tuning.create(own, "../small", checkpoint)

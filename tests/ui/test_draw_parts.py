@@ -1,0 +1,105 @@
+"""Parts of the page Draw that need no page."""
+
+import threading
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from explorer.errors import DataError
+from explorer.studies.tuning import Change, Forgetting
+from explorer.ui import theme
+from explorer.ui.draw import background, models, tuning
+from explorer.ui.draw.sight import View, softmax
+from explorer.ui.draw.target import painted
+from explorer.ui.draw.target_words import rival
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    st.cache_resource.clear()
+
+
+def test_work_is_done_once_beside_the_page():
+    done = threading.Event()
+    calls = []
+
+    def work():
+        calls.append(threading.current_thread())
+        done.wait(10)
+        return 7
+
+    job = background.job("seven", work)
+    assert job.result is None
+    assert not job.is_over
+    assert background.job("seven", work) is job
+    done.set()
+    assert job.wait(10)
+    assert (job.result, job.problem, len(calls)) == (7, None, 1)
+    assert calls[0] is not threading.current_thread()
+
+
+def test_what_goes_wrong_is_said_without_a_traceback():
+    def known():
+        raise DataError("The set is gone.")
+
+    def unknown():
+        raise ZeroDivisionError
+
+    for work, problem in ((known, "The set is gone."), (unknown, background.FAILED)):
+        job = background.job(problem, work)
+        assert job.wait(10)
+        assert (job.result, job.problem) == (None, problem)
+
+
+def test_only_so_many_are_kept():
+    first = background.job(0, lambda: 0)
+    for number in range(1, background.KEPT + 1):
+        background.job(number, lambda: 0)
+    assert background.job(0, lambda: 0) is not first
+
+
+def view(*logits):
+    return View(None, np.array(logits, np.float64))
+
+
+def test_loss_and_rank_are_those_of_the_definition():
+    found = view(1.0, 3.0, 2.0, 3.0)
+    shares = np.exp([1, 3, 2, 3]) / np.exp([1, 3, 2, 3]).sum()
+    assert found.probabilities == pytest.approx(shares)
+    assert [found.loss(k) for k in range(4)] == pytest.approx(-np.log(shares))
+    assert [found.rank(k) for k in range(4)] == [4, 1, 3, 1]
+    assert found.predicted == 1
+    assert view(1000.0, 0.0).loss(1) == pytest.approx(1000)
+    assert softmax(np.array([[1000.0, 1000.0]])) == pytest.approx(0.5)
+
+
+def test_the_rival_is_the_best_other_class():
+    assert rival(view(1.0, 3.0, 2.0), 1) == 2
+    assert rival(view(1.0, 3.0, 2.0), 0) == 1
+
+
+def test_added_ink_is_warm_and_removed_ink_cold(monkeypatch):
+    change = np.zeros((28, 28), np.float32)
+    change[3, 4], change[5, 6] = 0.3, -0.3
+    image = np.full((28, 28), 100, np.uint8)
+    found = painted(image, change)
+    red, _green, blue = (found[..., channel].astype(int) for channel in range(3))
+    assert red[3, 4] > blue[3, 4] + 50
+    assert blue[5, 6] > red[5, 6] + 30
+    assert (found[0, 0] == 75).all()
+    assert np.array_equal(painted(image, 0 * change), np.full((28, 28, 3), 75))
+    assert theme.contrast("#000000", "#ffffff") == pytest.approx(21)
+
+
+def test_what_was_forgotten_is_said_in_points():
+    text = tuning.words(Forgetting(Change(9260, 8430, 10_000), Change(0, 1, 6)))
+    assert "forgotten 8.3 points" in text
+    assert "6 held-out drawings are few: each one counts 16.7 points" in text
+    assert "forgotten nothing" in tuning.words(Forgetting(Change(90, 90, 100), Change(0, 40, 50)))
+
+
+def test_names_of_shipped_models_are_short():
+    model = models.Model("fashion-mnist-lenet", "fashion-mnist-lenet", None)
+    assert models.short(model, "fashion-mnist") == "lenet"
+    assert len(models.short(models.Model("x", "y" * 90, None), "mnist")) == 22

@@ -1,0 +1,244 @@
+"""Charts and words of the lie detector, of attacks and of all gradients, against results that are known."""
+
+import re
+
+import altair as alt
+import numpy as np
+import pytest
+import torch
+from altair.utils import schemapi
+
+from explorer.analysis.adversarial_images import Adversarial
+from explorer.analysis.attribution import METHODS
+from explorer.analysis.faithfulness import Examination, Verdict
+from explorer.analysis.gradient_statistics import GradientStatistics, GradientTrials
+from explorer.analysis.perturbation import PerturbationCurves
+from explorer.analysis.randomisation import Randomised
+from explorer.analysis.robustness import RobustPoint, SmallestEpsilon
+from explorer.ui import explanations, pictures
+from explorer.ui.charts.attribution import attribution_map, map_grid
+from explorer.ui.charts.faithfulness import (
+    perturbation_chart,
+    perturbation_table,
+    randomisation_chart,
+    randomisation_table,
+)
+from explorer.ui.charts.fooling import accuracy_chart, accuracy_table, epsilon_chart, epsilon_table, grey
+from explorer.ui.charts.gradients import deviation_map, deviation_table
+from explorer.ui.explain import bulk_words, fooling_words, lie_words, words
+from explorer.ui.explain.question import Aim
+
+CLASSES = ("cat", "dog*", "<b>")
+SHARES = np.array([0.0, 0.5, 1.0])
+AREAS = np.linspace(0.3, 0.7, 81)[:80]
+
+
+def curves(deletion, insertion):
+    """Curves with the given areas, among random ones with areas from 0.3 to 0.7."""
+    flat = np.ones(3)
+    return PerturbationCurves(SHARES, deletion * flat, insertion * flat, AREAS[:, None] * flat)
+
+
+def examination(deletion=0.1, insertion=0.5, alike=0.1):
+    stages = tuple(
+        Randomised(f"network.{number}", "Linear", np.array([alike]), np.array([alike]), torch.zeros(1, 1, 4, 4))
+        for number in (2, 0)
+    )
+    return Examination(torch.ones(1, 1, 4, 4), curves(deletion, insertion), ("network.2", "network.0"), stages)
+
+
+def adversarial(after=((0.0, 1.0, 0.0), (2.0, 1.0, 0.0))):
+    """One image under two epsilons, and what is said of it then."""
+    count = len(after)
+    originals = np.full((count, 1, 2, 2), 0.5, np.float32)
+    changed = originals + np.linspace(0, 0.1, count, dtype=np.float32)[:, None, None, None]
+    before = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (count, 1))
+    return Adversarial(
+        "fgsm",
+        np.linspace(0, 0.1, count),
+        np.ones(count, np.int64),
+        False,
+        originals,
+        changed,
+        before,
+        np.array(after, np.float32),
+    )
+
+
+def points():
+    return [RobustPoint("fgsm", 0.0, 90, 100, 100), RobustPoint("pgd", 0.0, 90, 100, 100)] + [
+        RobustPoint(method, 0.05, correct, 100, 100) for method, correct in (("fgsm", 40), ("pgd", 20))
+    ]
+
+
+def trials():
+    random = np.random.default_rng(0)
+    return GradientTrials.of(
+        [
+            GradientStatistics(name, "loss", 12, random.normal(size=(4, 5)), random.uniform(size=(4, 5)))
+            for name in ("one", "two")
+        ]
+    )
+
+
+def every_chart():
+    found = trials()
+    single = attribution_map(np.arange(-4.0, 5).reshape(3, 3), "Map", "unit", absolute=True, limit=9)
+    return {
+        "deletion": perturbation_chart(examination().curves, "deletion", "cat"),
+        "insertion": perturbation_chart(examination().curves, "insertion", "cat"),
+        "randomisation": randomisation_chart(examination(), ["Linear 2", "Linear 0"]),
+        "accuracy": accuracy_chart({"this model": points(), "other": points()}),
+        "epsilon": epsilon_chart(adversarial(), CLASSES, 0.02, 0.1),
+        "deviations": deviation_map(found.mean, found.top(), "Mean"),
+        "absolute": single,
+    }
+
+
+def test_the_schema_accepts_every_chart():
+    for name, spec in every_chart().items():
+        with schemapi.debug_mode(True):
+            chart = alt.Chart.from_dict(spec, validate=True)
+        assert chart.to_dict(validate=False)["title"], name
+
+
+def test_every_chart_and_a_grid_of_maps_become_a_picture():
+    pytest.importorskip("vl_convert")
+    single = every_chart()["absolute"]
+    grid = map_grid([[single, single], [single]])
+    assert len(grid["datasets"]) == 3
+    for spec in (*every_chart().values(), grid):
+        assert pictures.svg(spec, "light").startswith("<svg")
+
+
+def test_absolute_maps_colour_the_size_and_tell_the_value():
+    spec = every_chart()["absolute"]
+    first = spec["datasets"]["pixels"][0]
+    assert (first["value"], first["shown"]) == (-4, 4)
+    assert spec["encoding"]["color"]["scale"]["domain"] == [0, 9]
+
+
+def test_insertion_is_compared_with_random_orders_read_backwards():
+    random = np.array([[1.0, 0.5, 0.0]] * 80)
+    found = PerturbationCurves(SHARES, np.ones(3), np.ones(3), random)
+    rows = perturbation_chart(found, "insertion", "cat")["datasets"]["curves"]
+    assert [row["random"] for row in rows] == [0, 0.5, 1]
+    assert [row["low"] for row in rows] == [0, 0.5, 1]
+    header, table = perturbation_table(found)
+    assert header[:3] == ["share", "deletion", "insertion"]
+    assert [row[3] for row in table] == [1, 0.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "reason"),
+    [
+        (examination(deletion=0.1), Verdict.FOLLOWS, "Taking away its most important pixels lowers"),
+        (examination(deletion=0.5, insertion=0.9), Verdict.FOLLOWS, "Adding its most important pixels raises"),
+        (examination(deletion=0.5), Verdict.CHANCE, "no faster than"),
+        (examination(alike=0.8), Verdict.INDEPENDENT, "shows the image, not what the network has learned"),
+    ],
+)
+def test_the_verdict_is_explained_with_its_numbers(found, verdict, reason):
+    assert found.verdict is verdict
+    text = lie_words.why(found, "dog*")
+    assert reason in text
+    assert f"rank correlation {found.similarity:.2f}" in text
+    if verdict is not Verdict.INDEPENDENT:
+        assert f"deletion area {found.curves.deletion_area:.1%}" in text
+        assert r"dog\*" in text
+    assert verdict in lie_words.BADGES
+
+
+def test_curves_and_layers_are_explained_in_at_most_four_sentences():
+    texts = [lie_words.curve(examination().curves, what) for what in ("deletion", "insertion")]
+    texts += [lie_words.cascade(examination(alike=alike)) for alike in (0.1, 0.9)]
+    assert "2 of 2 layers" in texts[-1]
+    assert "10.0%" in texts[0]
+    assert "50.0%" in texts[1]
+    for text in texts:
+        assert len(re.findall(r"[.!?](?= |$)", text)) <= 4
+    assert randomisation_table(examination())[1][0] == ["network.2", "Linear", 0, 0.1, 0.1]
+
+
+def test_the_smallest_change_is_said():
+    found = SmallestEpsilon(adversarial())
+    assert found.epsilon == pytest.approx(0.1)
+    assert fooling_words.smallest(found, CLASSES, None) == (
+        r"The smallest change found that makes dog\* into **cat**: epsilon **0.100 (25.5 of 255 grey levels)**."
+    )
+    never = SmallestEpsilon(adversarial(((0.0, 1.0, 0.0), (0.0, 1.0, 0.0))))
+    assert "flips it: it stays" in fooling_words.smallest(never, CLASSES, None)
+    assert r"leads to \<b\>" in fooling_words.smallest(never, CLASSES, 2)
+
+
+def test_an_attack_is_explained_by_its_numbers():
+    text = fooling_words.attacked(adversarial(((2.0, 1.0, 0.0),)), CLASSES)
+    before, after = np.exp([0, 1, 0]), np.exp([2, 1, 0])
+    assert f"went from {before[1] / before.sum():.1%} to {after[1] / after.sum():.1%}" in text
+    assert f"says cat with {after[0] / after.sum():.1%}" in text
+
+
+def test_the_lines_against_epsilon_are_those_of_the_classes_that_lead():
+    spec = epsilon_chart(adversarial(), CLASSES, 0.02, 0.1)
+    assert {row["class"] for row in spec["datasets"]["lines"]} == {"dog*", "cat"}
+    assert [mark["epsilon"] for mark in spec["datasets"]["marks"]] == [0.02, 0.1]
+    header, rows = epsilon_table(adversarial(), CLASSES)
+    assert header == ["epsilon", "predicted", *CLASSES]
+    assert [row[1] for row in rows] == ["dog*", "cat"]
+    assert sum(rows[0][2:]) == pytest.approx(1)
+
+
+def test_accuracy_under_attack_has_its_interval():
+    spec = accuracy_chart({"this model": points()})
+    row = spec["datasets"]["points"][-1]
+    assert (row["accuracy"], row["attack"]) == (0.2, "PGD")
+    assert row["low"] == pytest.approx(0.1334, abs=1e-4)
+    assert row["high"] == pytest.approx(0.2888, abs=1e-4)
+    text = fooling_words.accuracy({"this model": points(), "o*ther": points()})
+    assert "This model is right on 90.0% of 100 images as they are, and on 20.0% (13.3% to 28.9%)" in text
+    assert r"O\*ther" in text or r"o\*ther" in text
+    assert len(accuracy_table({"a": points(), "b": points()})[1]) == 8
+
+
+def test_pixels_become_grey_levels():
+    assert grey(np.array([[[0.0, 1.0], [0.5, 1.2]]])).tolist() == [[0, 255], [128, 255]]
+
+
+def test_deviations_are_framed_ranked_and_tabled():
+    found = trials()
+    top = found.top()
+    spec = deviation_map(found.mean, top, "Mean")
+    framed = sorted((row for row in spec["datasets"]["inputs"] if row["rank"]), key=lambda row: row["rank"])
+    assert [row["input"] for row in framed] == np.argsort(-found.mean, axis=None)[:10].tolist()
+    rows = bulk_words.highest(top, several=True)
+    assert [(int(row["Row"]), int(row["Col."])) for row in rows] == [(one.row, one.column) for one in top]
+    header, table = deviation_table(found)
+    assert header == ["input", "row", "column", "deviation_one", "deviation_two", "mean", "spread"]
+    assert table[7][5] == pytest.approx((table[7][3] + table[7][4]) / 2)
+    assert table[7][6] == pytest.approx(abs(table[7][3] - table[7][4]) / np.sqrt(2))
+    text = bulk_words.figure(top, 12, 2)
+    assert f"row {top[0].row}, column {top[0].column}" in text
+    lines = bulk_words.table(found)
+    assert [line["Trial"] for line in lines] == ["one", "two", "Mean", "Spread"]
+    assert "inputs" in bulk_words.spread(found)
+
+
+def test_units_are_those_of_the_methods():
+    assert {name: method.unit for name, method in METHODS.items()} == explanations.UNITS
+
+
+@pytest.mark.parametrize("sign", ["signed", "absolute"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_of_a_margin_names_both_classes_and_the_strongest_place(method, sign):
+    values = np.zeros((5, 5))
+    values[3, 1] = -2
+    text = words.reading(method, Aim(0, 1), CLASSES, values, sign)
+    assert "row 3, column 1" in text
+    assert len(re.findall(r"[.!?](?= |$)", text)) <= 4
+    assert r"lead of cat over dog\*" in text
+
+
+def test_completeness_is_said_with_its_error():
+    text = words.completeness(10.2, 10.0, 0.2)
+    assert "sum to +10.20" in text
+    assert "error is 0.20 (2.0% of it)" in text
