@@ -155,7 +155,7 @@ class Run:
         write_bytes(self.path / "history.jsonl", "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def discard_unfinished(self) -> None:
-        """Remove the beginnings of files that a killed process left behind: those that only the run's process writes."""
+        """Remove the beginnings of files that only the run's own process writes, where a killed one left them."""
         own = (".state.pt.*.tmp", ".status.json.*.tmp", ".history.jsonl.*.tmp")
         for pattern in (*own, "weights/.*.tmp", "predictions/.*.tmp", "states/.*.tmp"):
             for path in self.path.glob(pattern):
