@@ -19,7 +19,7 @@ if selection.checkpoint is None:
 if section == ALL:
     bulk.show(selection)
 else:
-    left, right = st.columns([1.2, 2.9], gap="medium")
+    left, right = st.columns([1, 2.85], gap="medium")
     with left, st.container(gap="small"):
         question = choice.show(selection, scored=section != FOOLING)
     with right:

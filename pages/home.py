@@ -17,6 +17,7 @@ STARTS: tuple[tuple[state.PageName, str, str], ...] = (
     ("draw", "Draw something", ":material/draw:"),
     ("evaluate", "See what it confuses", ":material/grid_on:"),
     ("explain", "See which pixels decide", ":material/visibility:"),
+    ("inside", "Look inside", ":material/hub:"),
     ("train", "Train a model", ":material/model_training:"),
 )
 with st.container(horizontal=True):

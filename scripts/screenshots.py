@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs"
 SIZE = {"width": 1280, "height": 800}
 PATIENCE_SECONDS = 60
+PAGES = {"evaluate": "&cell=6-0", "explain": "&image=6", "inside": "&inside=activations&image=6", "draw": "", "train": ""}
+"""What is opened, with what is chosen there."""
 
 
 @contextmanager
@@ -87,8 +89,8 @@ def main() -> None:
     with application() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport=SIZE)
-        for name in ("evaluate", "explain", "draw", "train"):
-            page.goto(f"{address}/{name}?checkpoint=fashion-mnist-lenet")
+        for name, parameters in PAGES.items():
+            page.goto(f"{address}/{name}?checkpoint=fashion-mnist-lenet{parameters}")
             _settled(page)
             if name == "draw":
                 _draw_shoe(page)

@@ -134,7 +134,7 @@ def test_from_a_cell_to_its_images_to_one_of_them_and_back(started, visit):
     dialog.get_by_text(f"3 of {len(expected)}").wait_for(timeout=90_000)
     dialog.get_by_role("button", name="Edit it on the canvas").click()
     page.get_by_role("heading", name="Draw", exact=True).wait_for()
-    page.get_by_text("What the model sees").wait_for()
+    page.get_by_text("The image from Evaluate").wait_for()
     assert page.get_by_role("dialog").count() == 0
     assert "image=" not in page.url
 

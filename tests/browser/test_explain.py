@@ -42,7 +42,7 @@ def test_from_a_map_to_the_lie_detector_to_a_fooled_model(started, visit):
     dialog.get_by_role("button", name="Close").click()
 
     page.get_by_role("radio", name="Lie detector").or_(page.get_by_role("button", name="Lie detector")).first.click()
-    start = page.get_by_role("button", name="Examine this map")
+    start = page.locator("button:enabled", has_text="Examine this map")
     verdict = page.get_by_text("The map while the network forgets")
     start.or_(verdict).first.wait_for()
     if start.count():

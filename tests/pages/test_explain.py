@@ -13,6 +13,7 @@ from explorer.data.splits import Split, load_split
 from explorer.paths import home
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import FORMAT, Metadata, load_checkpoint, save_checkpoint
+from explorer.store.runs import Status, create
 from explorer.ui import cache, state
 from explorer.ui.canvas import SIDE, Drawing
 from explorer.ui.explain import bulk, fooling_many, work
@@ -288,6 +289,17 @@ def test_defending_fills_in_the_form_of_training(open_page, run):
     assert not app.exception
     assert app.title[0].value == "Train"
     assert app.slider(key="train-adversarial").value == pytest.approx(fooling_many.EPSILON)
+
+
+def test_a_run_that_was_trained_against_attacks_is_offered_for_comparison(open_page, run):
+    attacked = {"initial": "small", "adversarial": 0.1}
+    made = create({"model": "mlp", "dataset": "fashion-mnist", "epochs": 1} | attacked, "*Hardened*")
+    made.write_status(Status(state="finished", epoch=1, epochs=1, best_epoch=1))
+    app = open_page("explain", checkpoint="small", show="fooling")
+    assert not app.exception
+    (link,) = [one.proto for one in app.get("page_link") if "Compare with" in one.proto.label]
+    assert link.label == r"Compare with \*Hardened\*"
+    assert f"with={made.id}" in link.query_string
 
 
 def test_all_gradients_are_computed_ranked_and_written(open_page, run, classifier, few):

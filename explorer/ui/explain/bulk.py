@@ -14,7 +14,7 @@ from explorer.analysis.gradients import Of
 from explorer.data import catalog
 from explorer.data.splits import Split, load_split
 from explorer.paths import home
-from explorer.ui import address, cache, formats, messages, state, widgets
+from explorer.ui import address, cache, formats, messages, widgets
 from explorer.ui.charts.gradients import deviation_map, deviation_table
 from explorer.ui.evaluate import controls
 from explorer.ui.explain import bulk_words, several, trials, work
@@ -33,10 +33,8 @@ KEPT = 6
 """Files that stay on disk beside those of the chosen trials."""
 
 
-@st.fragment
 def show(selection: Selection) -> None:
     """Let the user choose networks and what to differentiate; compute, show and offer the results."""
-    state.follow()
     split = load_split(selection.dataset, selection.split)
     left, right = st.columns([1.2, 2.9], gap="medium")
     with left, messages.shown():

@@ -12,7 +12,7 @@ from explorer.data.splits import load_split
 from explorer.ui import cache, formats
 from explorer.ui.answers import Explained
 from explorer.ui.evaluate import controls
-from explorer.ui.explain import grid, saving, words, work
+from explorer.ui.explain import enlarged, grid, saving, words, work
 from explorer.ui.explain.choice import AGAINST, TARGET
 from explorer.ui.explain.colouring import legend
 from explorer.ui.explain.grid import Column, View
@@ -75,6 +75,10 @@ def show(question: Question, chosen: Sequence[Chosen], view: View, save: DeltaGe
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         st.html(legend(view.sign), width="content")
         st.caption(f"**How to read this.** {words.mean(found, classes[label], explained, len(rows))}", width="stretch")
+    if clicked := grid.clicked("class-mean"):
+        one = next(one for one in chosen if one.name == clicked[0])
+        name = f"Mean of {formats.count(len(rows))} images of {classes[label]}"
+        enlarged.show(one, Aim(target, against), classes, name, found[clicked], view.sign)
 
 
 def _score(label: int, classes: int) -> tuple[int, int | None]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from explorer.analysis.adversarial import Attack
 from explorer.analysis.adversarial_images import Adversarial, Method
 from explorer.analysis.robustness import LIMIT, SmallestEpsilon
-from explorer.ui import charts, formats, messages, state, widgets
+from explorer.ui import charts, formats, messages, widgets
 from explorer.ui.charts import fooling as drawn
 from explorer.ui.charts.response import response_chart, response_table
 from explorer.ui.evaluate import controls
@@ -29,10 +29,8 @@ LEVELS = range(math.floor(LIMIT * drawn.GREYS) + 1)
 SCALE = 5
 
 
-@st.fragment
 def show(question: Question) -> None:
     """Attack the image, or a sample of the split."""
-    state.follow()
     with messages.shown():
         of = controls.segments("Attack", OF, "attacked", labelled=False)
         if of == MANY:

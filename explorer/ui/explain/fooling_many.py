@@ -159,7 +159,8 @@ def _defended(question: Question) -> Sequence[tuple[str, dict[str, str]]]:
     for run in summaries.listing():
         config = run.config
         begun = str(config.get("initial") or "").partition("@")[0]
-        if config.get("adversarial") and begun == question.selection.checkpoint and run.status.best_epoch is not None:
+        usable = not run.problem and run.status.best_epoch is not None
+        if usable and config.get("adversarial") and begun == question.selection.checkpoint:
             found.append((shorten(run.name, 30), {WITH: run.id}))
     return found[:3]
 

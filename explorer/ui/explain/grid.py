@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.delta_generator import DeltaGenerator
 
 from explorer.ui import explanations, messages
 from explorer.ui.answers import Explained
@@ -95,18 +94,20 @@ def show(
             _heading("The image" if len(columns) == 1 else "The images", width)
             pictures = [Tile(at, column.image, column.name, column.notes) for at, column in enumerate(columns)]
             tiles(f"{key}-images", pictures, scale=scale, clickable=False)
-        places = {one: _cell(one, width, scale) for one in chosen}
+        places = {one: st.container(width=width, gap=None) for one in chosen}
     for one, place in places.items():
-        with messages.shown(), place.container():
-            for at in range(len(columns)):
-                if (explained := explain(one, at)) is not None:
-                    found[one.name, at] = explained
-        if not view.shared and any((one.name, at) in found for at in range(len(columns))):
-            _fill(place, columns, one, found, view, key)
-    if view.shared:
-        for one, place in places.items():
-            if any((one.name, at) in found for at in range(len(columns))):
-                _fill(place, columns, one, found, view, key)
+        with place:
+            _heading(one.title if one.options == "{}" else f"{one.title} *", width)
+            with messages.shown():
+                for at in range(len(columns)):
+                    if (explained := explain(one, at)) is not None:
+                        found[one.name, at] = explained
+            if not view.shared:
+                _fill(columns, one, found, view, key)
+    for one, place in places.items():
+        if view.shared:
+            with place:
+                _fill(columns, one, found, view, key)
     return found
 
 
@@ -132,15 +133,6 @@ def _scale(columns: Sequence[Column]) -> int:
     return SCALES.get(len(columns), SMALL)
 
 
-def _cell(one: Chosen, width: int, scale: int) -> DeltaGenerator:
-    """Reserve the place of a method's maps, and name it."""
-    with st.container(width=width, gap=None):
-        _heading(one.title if one.options == "{}" else f"{one.title} *", width)
-        place = st.empty()
-        place.html(f'<div style="height:{28 * scale + 40}px"></div>')
-    return place
-
-
 def _heading(text: str, width: int) -> None:
     """Name a cell in as many lines as the longest name takes, so that the cells of a row stand level."""
     lines = 2 if width < _TWO_LINES else 1
@@ -150,8 +142,8 @@ def _heading(text: str, width: int) -> None:
     )
 
 
-def _fill(place: DeltaGenerator, columns: Sequence[Column], one: Chosen, found: Maps, view: View, key: str) -> None:
-    """Show the maps of a method in the place reserved for them."""
+def _fill(columns: Sequence[Column], one: Chosen, found: Maps, view: View, key: str) -> None:
+    """Show the maps of a method."""
     largest = limits(found, view.shared)
     items = []
     for at, column in enumerate(columns):
@@ -169,7 +161,7 @@ def _fill(place: DeltaGenerator, columns: Sequence[Column], one: Chosen, found: 
                 f"{one.title}: {column.score}, {column.name}",
             )
         )
-    with place.container():
+    if items:
         tiles(f"{key}-{one.name}", items, scale=_scale(columns), on_pick=partial(_open, key, one.name))
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from explorer.analysis.faithfulness import Examination, examine
 from explorer.analysis.perturbation import REPEATS, STEPS
-from explorer.ui import answers, cache, messages, state, widgets
+from explorer.ui import answers, cache, messages, widgets
 from explorer.ui.charts import faithfulness as charts
 from explorer.ui.evaluate import controls
 from explorer.ui.explain import lie_words, methods, work
@@ -32,10 +32,8 @@ _PASSES = (REPEATS + 2) * (STEPS - 1)
 """Images of deletion and insertion: all orders with the steps between their ends."""
 
 
-@st.fragment
 def show(question: Question) -> None:
     """Examine the map of a method for the image, and list what is known of the others."""
-    state.follow()
     with messages.shown():
         chosen = methods.choose(question)
         if not chosen:

@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import cache, charts, explanations, messages, state, widgets
+from explorer.ui import cache, explanations, messages
 from explorer.ui.answers import Explained
 from explorer.ui.evaluate import controls
-from explorer.ui.explain import class_mean, grid, methods, saving, words
+from explorer.ui.explain import class_mean, enlarged, grid, methods, saving, words
 from explorer.ui.explain.colouring import legend
-from explorer.ui.explain.figures import short, signed
 from explorer.ui.explain.grid import Column, View
 from explorer.ui.explain.methods import Chosen
 from explorer.ui.explain.question import Aim, Question, Subject
-from explorer.ui.text import markdown
 from explorer.ui.tiles import Note
 
 SIGNS = {"signed": "Signed", "absolute": "Absolute"}
@@ -23,10 +20,8 @@ IMAGES, CLASS = "images", "class"
 OF = {IMAGES: "These images", CLASS: "Mean of a class"}
 
 
-@st.fragment
 def show(question: Question) -> None:
     """Show the maps of the chosen methods for each image, or their means over a class."""
-    state.follow()
     with messages.shown():
         chosen = methods.choose(question)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -75,9 +70,9 @@ def _images(question: Question, chosen: Sequence[Chosen], view: View, save: Delt
     with save:
         saving.menu(found, chosen, columns, view, "maps")
     if clicked := grid.clicked("maps"):
-        enlarge(
-            question, {one.name: one for one in chosen}[clicked[0]], question.subjects[clicked[1]], found[clicked], view
-        )
+        one = next(one for one in chosen if one.name == clicked[0])
+        subject = question.subjects[clicked[1]]
+        enlarged.show(one, subject.aim, classes, subject.name, found[clicked], view.sign)
 
 
 def _column(subject: Subject, classes: Sequence[str], alike: bool) -> Column:
@@ -100,35 +95,3 @@ def _read(found: grid.Maps, question: Question, view: View) -> None:
             "strongest colour stands for. Click a map to enlarge it.",
             width="stretch",
         )
-
-
-@st.dialog("One map", width="medium")
-def enlarge(question: Question, one: Chosen, subject: Subject, explained: Explained, view: View) -> None:
-    """Show one map with axes, its numbers, and its files."""
-    from explorer.analysis.attribution import get
-
-    method = get(one.name)
-    st.markdown(f"{method.summary} :small[{markdown(method.reference)}]")
-    widgets.figure(
-        charts.attribution_map(
-            explained.values,
-            f"{one.title}: {subject.aim.title(question.classes)}",
-            method.unit,
-            absolute=view.sign == "absolute",
-            cell=10,
-        ),
-        name=one.name,
-        how_to_read=words.reading(one.name, subject.aim, question.classes, explained.values, view.sign),
-        table=lambda: charts.attribution_table(explained.values),
-        width="stretch",
-        stretch=False,
-    )
-    largest = float(np.abs(explained.values).max())
-    facts = [f"{subject.name}. Largest size {short(largest)} {method.unit}."]
-    if explained.gained is not None and explained.error is not None:
-        facts.append(words.completeness(explained.total, explained.gained, explained.error))
-    if one.values:
-        facts.append("Options: " + ", ".join(f"{name} {value}" for name, value in one.values.items()) + ".")
-    else:
-        facts.append(f"Sum of all pixels {signed(explained.total)}.")
-    st.caption(markdown(" ".join(facts)))

@@ -1,7 +1,8 @@
 """Long computing inside a page: a button, progress with the time left, a way to stop it, and results that are kept.
 
 The script's thread computes, a step at a time, and shows progress after each. Whatever the user presses meanwhile ends
-the thread at that point; the computing is closed, and nothing of it stays.
+the thread at that point; the computing is closed, and nothing of it stays. (Inside an `st.fragment` it would not: a
+press there waits until the thread is done.)
 """
 
 import time
@@ -118,30 +119,32 @@ def result(
     slot = f"work:{name}"
     asked, said = st.session_state.get(slot, (None, False))
     wanted = said if asked == whole else at_once
-    place = st.empty()
+    with st.container(horizontal=True, gap="small"):
+        start, stop = st.empty(), st.empty()
+    start.button(
+        label,
+        key=f"start-{name}",
+        type="primary" if primary else "secondary",
+        icon=":material/play_arrow:",
+        help=help,
+        disabled=wanted,
+        on_click=_decide,
+        args=(slot, whole, True),
+    )
     if not wanted:
-        place.button(
-            label,
-            key=f"start-{name}",
-            type="primary" if primary else "secondary",
-            icon=":material/play_arrow:",
-            help=help,
-            on_click=_decide,
-            args=(slot, whole, True),
-        )
         return None
-    with place.container(horizontal=True, vertical_alignment="center", gap="small"):
-        bar = st.progress(0.0, "Starting …")
-        st.button("Stop", key=f"stop-{name}", icon=":material/stop:", on_click=_decide, args=(slot, whole, False))
+    stop.button("Stop", key=f"stop-{name}", icon=":material/stop:", on_click=_decide, args=(slot, whole, False))
+    bar = st.progress(0.0, "Starting …")
     try:
         found = _run(steps(), bar.progress)
     except ExplorerError:
         st.session_state[slot] = (whole, False)
-        place.empty()
+        bar.empty()
         raise
-    shelf().put(whole, found)
     st.session_state.pop(slot, None)
-    place.empty()
+    shelf().put(whole, found)
+    for part in (start, stop, bar):
+        part.empty()
     return found
 
 
