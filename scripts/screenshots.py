@@ -22,7 +22,13 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs"
 SIZE = {"width": 1280, "height": 800}
 PATIENCE_SECONDS = 60
-PAGES = {"evaluate": "&cell=6-0", "explain": "&image=6", "inside": "&inside=activations&image=6", "draw": "", "train": ""}
+PAGES = {
+    "evaluate": "&cell=6-0",
+    "explain": "&image=6",
+    "inside": "&inside=activations&image=6",
+    "draw": "",
+    "train": "",
+}
 """What is opened, with what is chosen there."""
 
 
