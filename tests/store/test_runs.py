@@ -202,6 +202,7 @@ def test_what_a_killed_process_began_is_removed(run):
     for name in (".state.pt.abc.tmp", "weights/.epoch-0001.safetensors.abc.tmp"):
         (run.path / name).write_bytes(b"half")
     run.weights(1).write_bytes(b"whole")
+    (run.path / ".status.json.killed.tmp").write_text("{")
     run.discard_unfinished()
     left = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
     assert left == {"config.json", "status.json", "weights/epoch-0001.safetensors"}
