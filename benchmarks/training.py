@@ -10,8 +10,9 @@ optimizer, threads and number of steps, training steps only:
 * what a user might pick instead: scikit-learn's MLPClassifier, a DataLoader over a TensorDataset, skorch,
   Lightning, Keras on PyTorch (`pip install -r requirements-benchmarks.txt`; those not installed are left out).
 
-The figures are medians over the repeats with their range, scaled to an epoch of 54,000 images. Run it on an
-otherwise idle machine.
+The figures are medians over the repeats with their range, scaled to an epoch of 54,000 images. Epochs follow one
+another in a training, so each that counts follows one that does not: a process that has slept begins with cold caches.
+Run it on an otherwise idle machine.
 """
 
 import argparse
@@ -55,6 +56,7 @@ def run_case(case: str, repeats: int, threads: int, only: list[str] | None) -> N
     for repeat in range(repeats + 1):
         for name, runner in runners.items():
             started = time.perf_counter()
+            runner.run()
             seconds = runner.run()
             if repeat:  # the first round warms up
                 times[name].append(seconds * scale)

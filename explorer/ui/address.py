@@ -7,14 +7,20 @@ browser's history at which Back shows the wrong thing. Widgets for which neither
 Around a widget with the same key: `adopt` before it, `touched` as its `on_change`, `keep` after it.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 Option = TypeVar("Option")
 
+LATE_SECONDS = 5.0
+"""For so long the browser may still send the address that stood there before the last change."""
+
 _WRITTEN = "address:written"
+_REPLACED = "address:replaced"
 _LAST = "address:last"
 _TOUCHED = "address:touched"
 _PAGE = "address:page"
@@ -67,11 +73,21 @@ def adopt(key: str, options: Sequence[Option], default: Option) -> str | None:
 
 def is_new(key: str) -> bool:
     """Whether the URL says something else than was written into it: a link was opened, or Back was pressed."""
-    return bool(st.query_params.get(key) != written().get(key))
+    asked = st.query_params.get(key)
+    return bool(asked != written().get(key)) and not _is_late(key, asked)
+
+
+def _is_late(key: str, asked: str | None) -> bool:
+    """Whether the browser asked for this run before it had heard of the last change; Back asks for the same."""
+    since = st.session_state.get(_REPLACED, {}).get((key, asked), -LATE_SECONDS)
+    context = get_script_run_ctx()
+    went_back = context is not None and context.is_history_navigation
+    return time.monotonic() - since < LATE_SECONDS and not went_back
 
 
 def keep(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """Remember the values of widgets and put those that differ from their defaults into the URL; None stays out."""
+    asked = {key: st.query_params.get(key) for key in values}
     wanted = {key: str(value) for key, value in values.items() if value not in (None, defaults.get(key))}
     for key in values:
         if key not in wanted and key in st.query_params:
@@ -81,8 +97,10 @@ def keep(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
                 del st.query_params[key]
     if any(st.query_params.get(key) != value for key, value in wanted.items()):
         st.query_params.update(wanted)
-    others = {key: value for key, value in written().items() if key not in values}
-    st.session_state[_WRITTEN] = others | wanted
+    before = written()
+    moved = [(key, asked[key]) for key in values if wanted.get(key) not in (asked[key], before.get(key))]
+    st.session_state[_REPLACED] = st.session_state.get(_REPLACED, {}) | dict.fromkeys(moved, time.monotonic())
+    st.session_state[_WRITTEN] = {key: value for key, value in before.items() if key not in values} | wanted
     st.session_state[_LAST] = st.session_state.get(_LAST, {}) | dict(values)
 
 
@@ -94,7 +112,7 @@ def written() -> dict[str, str]:
 
 def forget_written() -> None:
     """Take everything in the URL as new in the next run."""
-    st.session_state[_WRITTEN] = {}
+    st.session_state[_WRITTEN] = st.session_state[_REPLACED] = {}
 
 
 def _same_page() -> bool:

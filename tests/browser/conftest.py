@@ -15,8 +15,14 @@ from typing import IO, Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from explorer.paths import ROOT
+from explorer.store.catalog import imported_folder
+from explorer.store.checkpoints import load_checkpoint, save_checkpoint
+from tests.browser.marks import NASTY
+from tests.pages import samples
+
 LOCAL = "127.0.0.1"
+APP = ROOT / "explorer" / "app.py"
 
 
 @dataclass
@@ -26,6 +32,8 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     log: IO[bytes]
+    home: Path = Path()
+    run_id: str = ""
 
     def output(self) -> str:
         """Return what the server has printed so far."""
@@ -104,6 +112,62 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def launch(serve: Callable[..., Server], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Start the application from some other folder, with a home of its own, which `fill` may furnish before."""
+
+    def start(fill: Callable[[], object] = lambda: None, **environment: str) -> Server:
+        home = tmp_path_factory.mktemp("application-home")
+        (home / "data").symlink_to(shared_home / "data", target_is_directory=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("EXPLORER_HOME", str(home))
+            fill()
+        elsewhere = tmp_path_factory.mktemp("elsewhere")
+        server = serve(APP, cwd=elsewhere, env={"EXPLORER_HOME": str(home)} | environment, seconds=120)
+        server.home = home
+        return server
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def supervise() -> Iterator[Callable[[Path], None]]:
+    """Start the process that takes runs from a home's queue; it ends with the module's tests."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(home: Path) -> None:
+        environment = {**os.environ, "EXPLORER_HOME": str(home), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+        command = [sys.executable, "-m", "explorer", "supervise"]
+        with (home / "supervisor.log").open("wb") as log:
+            started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def application(launch: Callable[..., Server]) -> Server:
+    """The application for all tests that leave its home as it is.
+
+    Besides the shipped checkpoints it has what `samples.fill` makes, the run's id in `run_id`, and the checkpoint
+    `nasty`, whose seventh class has markup for a name.
+    """
+    run_ids = []
+
+    def fill() -> None:
+        run_ids.append(samples.fill().id)
+        small = load_checkpoint(imported_folder() / f"{samples.NAME}.safetensors")
+        classes = (*small.classes[:6], NASTY, *small.classes[7:])
+        metadata = small.metadata.model_copy(update={"classes": classes})
+        save_checkpoint(imported_folder() / "nasty.safetensors", small.classifier().network, metadata)
+
+    server = launch(fill)
+    server.run_id = run_ids[0]
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,16 @@
 """One journey on the page Draw in a real browser: draw, bring nearer, undo, keep, play, and find it again."""
 
-import importlib.util
-
 import pytest
 
-from explorer.paths import ROOT
+from tests.pages import samples
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def started(serve, shared_home, tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("samples", ROOT / "tests" / "pages" / "samples.py")
-    samples = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(samples)
-    folder = tmp_path_factory.mktemp("draw-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLORER_HOME", str(folder))
-        samples.fill()
-    server = serve(ROOT / "explorer" / "app.py", env={"EXPLORER_HOME": str(folder)}, seconds=120)
+def application(launch):
+    """A home of its own: drawings are collected in it."""
+    server = launch(samples.fill)
     yield server
     server.stop()
 
@@ -45,10 +36,10 @@ def section(page, name):
     page.get_by_role("radio", name=name, exact=True).click()
 
 
-def test_a_drawing_is_judged_changed_kept_and_played_with(started, visit):
+def test_a_drawing_is_judged_changed_kept_and_played_with(application, visit):
     from playwright.sync_api import expect
 
-    page = visit(f"{started.url}/draw?checkpoint=small&meant=Bag")
+    page = visit(f"{application.url}/draw?checkpoint=small&meant=Bag")
     verdict = page.get_by_text("The model says").first
     stroke(page, (80, 100), (200, 100), (200, 220), (80, 220), (80, 100))
     expect(verdict).to_contain_text("You meant Bag")
@@ -79,4 +70,4 @@ def test_a_drawing_is_judged_changed_kept_and_played_with(started, visit):
     expect(page.get_by_role("radio", name="Challenges", exact=True)).to_be_checked()
     assert page.get_by_test_id("stException").count() == 0
     assert [error for error in visit.errors if "404" not in error] == []
-    assert "Traceback" not in started.output()
+    assert "Traceback" not in application.output()

@@ -1,8 +1,5 @@
 """A real duel in a real browser: filled in, fought, steered and judged."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,22 +7,20 @@ from typing import Any
 
 import pytest
 
-from explorer.paths import ROOT
 from explorer.store import runs
 from explorer.studies import duels
 from explorer.training import queue, steering
 from explorer.training.config import TrainConfig
 from explorer.ui import duel_words
+from tests.browser.marks import READY
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-APP = ROOT / "explorer" / "app.py"
 SMALL = TrainConfig.parse({"options": {"hidden": [16]}, "subset": 500, "epochs": 2, "learning_rate": 0.01})
 NAME = "small one"
 PATIENCE = 120_000
 """Milliseconds: the machine may be busy."""
 
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
 WATCHED = """() => {
     const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
     window.watched = {charts, pictures: charts.map(chart => chart.querySelector('svg')), places: [], ticks: 0};
@@ -49,23 +44,12 @@ KEPT = """() => {
 
 
 @pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def started(launch: Callable[..., Any], supervise: Callable[[Path], None]) -> Iterator[Any]:
     """The application with a run to take the settings of, and a supervisor that ends with the tests."""
-    folder = tmp_path_factory.mktemp("duel-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLORER_HOME", str(folder))
-        queue.stop(runs.create(SMALL.model_dump(mode="json"), NAME))
-    environment = {**os.environ, "EXPLORER_HOME": str(folder), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, "-m", "explorer", "supervise"]
-    with (folder / "supervisor.log").open("wb") as log:
-        supervisor = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    server.home = folder
+    server = launch(lambda: queue.stop(runs.create(SMALL.model_dump(mode="json"), NAME)))
+    supervise(server.home)
     yield server
     server.stop()
-    supervisor.terminate()
-    supervisor.wait(30)
 
 
 @pytest.fixture(autouse=True)

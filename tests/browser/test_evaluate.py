@@ -1,24 +1,17 @@
 """The page Evaluate in a real browser: from a cell of the matrix to its images, to one of them, and back."""
 
-import importlib.util
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from explorer.data.splits import load_split
-from explorer.paths import ROOT
-from explorer.store.catalog import imported_folder
-from explorer.store.checkpoints import load_checkpoint, save_checkpoint
+from explorer.store.checkpoints import load_checkpoint
+from tests.browser.marks import NASTY, READY
 
 pytestmark = pytest.mark.browser
 
-APP = ROOT / "explorer" / "app.py"
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
-NASTY = "<img src=x onerror=alert(1)>"
 CELLS = ".st-key-figure-confusion-matrix .mark-rect path"
 MARK = ".st-key-figure-confusion-matrix path[stroke-width='3']"
 PICTURES = (
@@ -28,31 +21,10 @@ PICTURES = (
 
 
 @pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The application with a checkpoint whose seventh class has markup for a name."""
-    spec = importlib.util.spec_from_file_location("samples", ROOT / "tests" / "pages" / "samples.py")
-    assert spec
-    assert spec.loader
-    samples = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(samples)
-    folder = tmp_path_factory.mktemp("evaluate-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLORER_HOME", str(folder))
-        samples.fill()
-        chosen = load_checkpoint(imported_folder() / "small.safetensors")
-        classes = (*chosen.classes[:6], NASTY, *chosen.classes[7:])
-        metadata = chosen.metadata.model_copy(update={"classes": classes})
-        network = chosen.classifier().network
-        save_checkpoint(imported_folder() / "nasty.safetensors", network, metadata)
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    server.logits = samples_logits(network, chosen)
-    yield server
-    server.stop()
-
-
-def samples_logits(network: Any, chosen: Any) -> Any:
-    """Return the logits of the test images, computed without the application's analysis."""
+def logits(application: Any) -> Any:
+    """The logits of the test images, computed without the application's analysis."""
+    chosen = load_checkpoint(application.home / "checkpoints" / "nasty.safetensors")
+    network = chosen.classifier().network
     weights = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     pixels = (load_split("fashion-mnist", "test").images.reshape(-1, 784) / 255 - chosen.metadata.mean) / (
         chosen.metadata.std
@@ -60,9 +32,8 @@ def samples_logits(network: Any, chosen: Any) -> Any:
     return pixels @ weights["1.weight"].T + weights["1.bias"]
 
 
-def rows_of(started: Any, true: int, predicted: int) -> list[int]:
+def rows_of(logits: Any, true: int, predicted: int) -> list[int]:
     """Return the rows of a cell, the most confident first."""
-    logits = started.logits
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     labels = load_split("fashion-mnist", "test").labels
@@ -98,15 +69,15 @@ def centre(element: Any) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_from_a_cell_to_its_images_to_one_of_them_and_back(started, visit):
-    page = visit(f"{started.url}/evaluate?checkpoint=small")
+def test_from_a_cell_to_its_images_to_one_of_them_and_back(application, logits, visit):
+    page = visit(f"{application.url}/evaluate?checkpoint=small")
     ready(page)
     page.locator(CELLS).nth(10 * 4 + 2).click()
     page.wait_for_url(re.compile(r"cell=4-2"))
-    await_rows(page, rows_of(started, 4, 2)[:24])
+    await_rows(page, rows_of(logits, 4, 2)[:24])
     page.locator(CELLS).nth(10 * 6 + 0).click()
     page.wait_for_url(re.compile(r"cell=6-0"))
-    expected = rows_of(started, 6, 0)
+    expected = rows_of(logits, 6, 0)
     await_rows(page, expected[:24])
     assert centre(page.locator(MARK)) == pytest.approx(centre(page.locator(CELLS).nth(10 * 6 + 0)), abs=1)
     assert page.locator(".st-key-cell input").input_value().startswith("Shirt → T-shirt/top")
@@ -140,16 +111,16 @@ def test_from_a_cell_to_its_images_to_one_of_them_and_back(started, visit):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
-def test_names_are_text_and_nothing_is_cut_at_any_size(started, visit, width, scheme):
+def test_names_are_text_and_nothing_is_cut_at_any_size(application, logits, visit, width, scheme):
     page = visit(
-        f"{started.url}/evaluate?checkpoint=nasty&cell=6-0&errors=True",
+        f"{application.url}/evaluate?checkpoint=nasty&cell=6-0&errors=True",
         viewport={"width": width, "height": 800},
         color_scheme=scheme,
     )
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     ready(page)
-    await_rows(page, rows_of(started, 6, 0)[:24])
+    await_rows(page, rows_of(logits, 6, 0)[:24])
     assert tiles(page).first.get_attribute("aria-label").startswith(NASTY)
     numbers = page.locator(".st-key-figure-confusion-matrix .mark-text.role-mark text")
     assert numbers.count() == 100

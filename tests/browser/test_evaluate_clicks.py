@@ -1,29 +1,15 @@
 """Clicks on the figures of Evaluate in a real browser: bars of pairs, bins, slices; the keyboard does the same."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from explorer.paths import ROOT
+from tests.browser.marks import READY
 
 pytestmark = pytest.mark.browser
 
-APP = ROOT / "explorer" / "app.py"
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
 MODEL = "checkpoint=fashion-mnist-mlp"
-
-
-@pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The application with the shipped checkpoints and an empty home."""
-    folder = tmp_path_factory.mktemp("evaluate-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    yield server
-    server.stop()
 
 
 def ready(page: Any) -> None:
@@ -49,8 +35,8 @@ def asked(page: Any, name: str) -> str | None:
     return found[1] if found else None
 
 
-def test_a_bar_filters_and_can_be_clicked_again_after_the_keyboard_chose_another(started, visit):
-    page = visit(f"{started.url}/evaluate?{MODEL}&section=Mistakes")
+def test_a_bar_filters_and_can_be_clicked_again_after_the_keyboard_chose_another(application, visit):
+    page = visit(f"{application.url}/evaluate?{MODEL}&section=Mistakes")
     ready(page)
     click(page, 0.4, 0.3)
     first = asked(page, "mistake-true"), asked(page, "mistake-called")
@@ -71,8 +57,8 @@ def test_a_bar_filters_and_can_be_clicked_again_after_the_keyboard_chose_another
     assert [error for error in visit.errors if "404" not in error] == []
 
 
-def test_a_bin_is_chosen_by_a_click_and_let_go_beside_it(started, visit):
-    page = visit(f"{started.url}/evaluate?{MODEL}&section=Calibration")
+def test_a_bin_is_chosen_by_a_click_and_let_go_beside_it(application, visit):
+    page = visit(f"{application.url}/evaluate?{MODEL}&section=Calibration")
     ready(page)
     click(page, 0.9, 0.4)
     assert asked(page, "bin") is not None

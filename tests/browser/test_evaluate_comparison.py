@@ -1,39 +1,16 @@
 """Two models side by side in a real browser: clicks, keys, the way back, and a picture to take away."""
 
-import importlib.util
 import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from explorer.paths import ROOT
 from explorer.ui import theme
+from tests.browser.marks import READY
 
 pytestmark = pytest.mark.browser
-
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
-
-
-@pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The application with a home of one run with two epochs."""
-    spec = importlib.util.spec_from_file_location("samples", ROOT / "tests" / "pages" / "samples.py")
-    assert spec
-    assert spec.loader
-    samples = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(samples)
-    folder = tmp_path_factory.mktemp("comparison-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLORER_HOME", str(folder))
-        run = samples.fill()
-    server = serve(ROOT / "explorer" / "app.py", env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    server.run_id = run.id
-    yield server
-    server.stop()
 
 
 def settled(page: Any) -> None:
@@ -43,8 +20,9 @@ def settled(page: Any) -> None:
     page.wait_for_timeout(300)
 
 
-def test_from_a_cell_to_its_images_and_back(started, visit):
-    link = f"{started.url}/evaluate?checkpoint={started.run_id}&with={started.run_id}&with-epoch=1&section=Two+models"
+def test_from_a_cell_to_its_images_and_back(application, visit):
+    run_id = application.run_id
+    link = f"{application.url}/evaluate?checkpoint={run_id}&with={run_id}&with-epoch=1&section=Two+models"
     page = visit(link, color_scheme="dark")
     cells = page.locator("[class*=st-key-figure-difference-matrix] svg .targets_marks path")
     cells.nth(60).wait_for(timeout=90_000)

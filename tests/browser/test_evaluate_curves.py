@@ -1,29 +1,16 @@
 """The point on a ROC curve in a real browser: dragged with the mouse, moved with the keyboard."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from explorer.paths import ROOT
+from tests.browser.marks import READY
 
 pytestmark = pytest.mark.browser
 
-APP = ROOT / "explorer" / "app.py"
 QUERY = "checkpoint=fashion-mnist-mlp&section=ROC+and+precision-recall&class=Shirt"
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
 FIGURE = ".st-key-figure-roc-curves"
 SERVERS, DRAGGED = f"{FIGURE} g.layer_2_marks path", f"{FIGURE} g.layer_3_marks path"
-
-
-@pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("curves-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    yield server
-    server.stop()
 
 
 def ready(page: Any) -> None:
@@ -41,8 +28,8 @@ def says(page: Any) -> str:
     return str(page.get_by_text("images of Shirt are found").first.inner_text())
 
 
-def test_the_point_is_dragged_along_its_curve_and_slider_table_and_address_follow(started, visit):
-    page = visit(f"{started.url}/evaluate?{QUERY}", viewport={"width": 1280, "height": 1000})
+def test_the_point_is_dragged_along_its_curve_and_slider_table_and_address_follow(application, visit):
+    page = visit(f"{application.url}/evaluate?{QUERY}", viewport={"width": 1280, "height": 1000})
     ready(page)
     before, (x, y) = says(page), middle(page, SERVERS)
     assert before.startswith("From 0.50 on")
@@ -78,9 +65,9 @@ def test_the_point_is_dragged_along_its_curve_and_slider_table_and_address_follo
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_screen_needs_no_sideways_scrolling(started, visit, scheme):
+def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, scheme):
     query = f"{QUERY}&threshold=0.3&curve=precision-recall&corner=True"
-    page = visit(f"{started.url}/evaluate?{query}", viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = visit(f"{application.url}/evaluate?{query}", viewport={"width": 390, "height": 844}, color_scheme=scheme)
     page.locator(".st-key-figure-precision-recall-curves g.mark-line").first.wait_for(state="attached", timeout=90_000)
     page.wait_for_function(READY, timeout=90_000)
     assert says(page).startswith("From 0.30 on")

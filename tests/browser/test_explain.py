@@ -1,27 +1,14 @@
 """The page Explain in a real browser: a map is enlarged, the lie detector answers, epsilon moves the picture."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from explorer.paths import ROOT
+from tests.browser.marks import READY
 
 pytestmark = pytest.mark.browser
 
-APP = ROOT / "explorer" / "app.py"
 QUERY = "checkpoint=fashion-mnist-mlp&image=23"
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
-
-
-@pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("explain-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    yield server
-    server.stop()
 
 
 def sideways(page: Any) -> bool:
@@ -29,8 +16,8 @@ def sideways(page: Any) -> bool:
     return bool(wide > room)
 
 
-def test_from_a_map_to_the_lie_detector_to_a_fooled_model(started, visit):
-    page = visit(f"{started.url}/explain?{QUERY}&beside=0&methods=input-gradient~integrated-gradients")
+def test_from_a_map_to_the_lie_detector_to_a_fooled_model(application, visit):
+    page = visit(f"{application.url}/explain?{QUERY}&beside=0&methods=input-gradient~integrated-gradients")
     page.set_default_timeout(60_000)
     maps = page.locator("button.tile")
     maps.nth(3).wait_for()
@@ -63,9 +50,9 @@ def test_from_a_map_to_the_lie_detector_to_a_fooled_model(started, visit):
 
 
 @pytest.mark.parametrize("section", ["maps", "fooling"])
-def test_a_narrow_screen_needs_no_sideways_scrolling(started, visit, section):
+def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, section):
     page = visit(
-        f"{started.url}/explain?{QUERY}&show={section}&beside=0~1",
+        f"{application.url}/explain?{QUERY}&show={section}&beside=0~1",
         viewport={"width": 390, "height": 844},
         color_scheme="dark",
     )

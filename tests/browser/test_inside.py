@@ -1,28 +1,15 @@
 """The page Inside in a real browser: a mark of the map is clicked, t-SNE runs, a unit is switched off."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from explorer.paths import ROOT
+from tests.browser.marks import READY
 
 pytestmark = pytest.mark.browser
 
-APP = ROOT / "explorer" / "app.py"
 MODEL = "checkpoint=fashion-mnist-mlp"
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
 MARKS = ".st-key-figure-embedding g.mark-symbol.images_marks path"
-
-
-@pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    folder = tmp_path_factory.mktemp("inside-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    yield server
-    server.stop()
 
 
 def ready(page: Any) -> None:
@@ -31,8 +18,8 @@ def ready(page: Any) -> None:
     page.wait_for_timeout(300)
 
 
-def test_a_mark_of_the_map_leads_to_its_image_and_units_can_be_switched_off(started, visit):
-    page = visit(f"{started.url}/inside?{MODEL}&inside=map&map-images=250")
+def test_a_mark_of_the_map_leads_to_its_image_and_units_can_be_switched_off(application, visit):
+    page = visit(f"{application.url}/inside?{MODEL}&inside=map&map-images=250")
     page.locator(MARKS).first.wait_for(state="attached", timeout=90_000)
     ready(page)
     assert page.locator(MARKS).count() == 250
@@ -56,8 +43,8 @@ def test_a_mark_of_the_map_leads_to_its_image_and_units_can_be_switched_off(star
 
 
 @pytest.mark.parametrize("section", ["activations", "output", "ablate&off=3"])
-def test_a_narrow_screen_needs_no_sideways_scrolling(started, visit, section):
-    page = visit(f"{started.url}/inside?{MODEL}&inside={section}", viewport={"width": 390, "height": 844})
+def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, section):
+    page = visit(f"{application.url}/inside?{MODEL}&inside={section}", viewport={"width": 390, "height": 844})
     page.get_by_text("How to read this").first.wait_for(timeout=90_000)
     ready(page)
     wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")

@@ -1,6 +1,5 @@
 """The pages in a real browser: what a user sees, at two sizes and in both themes."""
 
-import importlib.util
 import os
 import re
 import socket
@@ -8,39 +7,20 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from explorer.paths import ROOT
+from tests.browser.marks import READY
 
 pytestmark = pytest.mark.browser
 
 APP = ROOT / "explorer" / "app.py"
 PAGES = {"": "Fashion-MNIST Explorer", "evaluate": "Evaluate", "explain": "Explain"}
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
 SEEN = "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)')].length"
-
-
-@pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The application, started from another folder, with a home of one imported checkpoint and one run."""
-    spec = importlib.util.spec_from_file_location("samples", ROOT / "tests" / "pages" / "samples.py")
-    assert spec
-    assert spec.loader
-    samples = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(samples)
-    folder = tmp_path_factory.mktemp("application-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLORER_HOME", str(folder))
-        run = samples.fill()
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    server.run_id = run.id
-    yield server
-    server.stop()
 
 
 def ready(page: Any, title: str) -> None:
@@ -53,11 +33,11 @@ def ready(page: Any, title: str) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_shows_without_errors_and_without_sideways_scrolling(started, visit, path, width, scheme):
+def test_a_page_shows_without_errors_and_without_sideways_scrolling(application, visit, path, width, scheme):
     foreign: list[str] = []
     page = visit("about:blank", viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.on("request", lambda request: foreign.append(request.url) if not _own(request.url, started.url) else None)
-    page.goto(f"{started.url}/{path}?checkpoint=small")
+    page.on("request", lambda request: foreign.append(request.url) if not _own(request.url, application.url) else None)
+    page.goto(f"{application.url}/{path}?checkpoint=small")
     ready(page, PAGES[path])
     assert page.get_by_test_id("stException").count() == 0
     assert page.get_by_test_id("stAlertContentError").count() == 0
@@ -71,8 +51,8 @@ def _own(url: str, server: str) -> bool:
     return url.startswith((server, server.replace("http", "ws"), "data:", "blob:", "about:"))
 
 
-def test_the_matrix_has_a_readable_number_in_every_cell(started, visit):
-    page = visit(f"{started.url}/evaluate?checkpoint=small")
+def test_the_matrix_has_a_readable_number_in_every_cell(application, visit):
+    page = visit(f"{application.url}/evaluate?checkpoint=small")
     ready(page, "Evaluate")
     page.wait_for_function(SEEN)
     numbers = page.locator("[data-testid=stVegaLiteChart] .mark-text.role-mark text")
@@ -84,8 +64,8 @@ def test_the_matrix_has_a_readable_number_in_every_cell(started, visit):
 FONT_SIZES = "texts => texts.map(text => getComputedStyle(text).fontSize)"
 
 
-def test_the_roc_curves_and_their_areas_are_drawn(started, visit):
-    page = visit(f"{started.url}/evaluate?checkpoint=small&section=ROC+and+precision-recall")
+def test_the_roc_curves_and_their_areas_are_drawn(application, visit):
+    page = visit(f"{application.url}/evaluate?checkpoint=small&section=ROC+and+precision-recall")
     ready(page, "Evaluate")
     page.wait_for_function(SEEN)
     lines = page.locator("[data-testid=stVegaLiteChart] .mark-line path")
@@ -95,15 +75,15 @@ def test_the_roc_curves_and_their_areas_are_drawn(started, visit):
     assert all(re.fullmatch(r".+ 0\.\d{4} \(0\.\d{4}–[01]\.\d{4}\)", label) for label in legend)
 
 
-def test_a_mistake_leads_to_its_explanation_and_back(started, visit):
-    page = visit(f"{started.url}/evaluate?checkpoint={started.run_id}&split=validation&section=Mistakes")
+def test_a_mistake_leads_to_its_explanation_and_back(application, visit):
+    page = visit(f"{application.url}/evaluate?checkpoint={application.run_id}&split=validation&section=Mistakes")
     ready(page, "Evaluate")
     first = page.locator(".tiles button").first
     row = first.get_attribute("data-row")
     first.click()
     page.get_by_role("dialog").get_by_role("link", name="Explain").click()
     ready(page, "Explain")
-    assert f"checkpoint={started.run_id}" in page.url
+    assert f"checkpoint={application.run_id}" in page.url
     assert "split=validation" in page.url
     assert re.search(rf"image={row}\b", page.url)
     page.go_back()
@@ -111,12 +91,12 @@ def test_a_mistake_leads_to_its_explanation_and_back(started, visit):
     assert page.locator(".tiles button").first.get_attribute("data-row") == row
 
 
-def test_the_choice_survives_the_menu_and_a_reload(started, visit):
-    page = visit(f"{started.url}/?checkpoint={started.run_id}&epoch=1&split=train")
+def test_the_choice_survives_the_menu_and_a_reload(application, visit):
+    page = visit(f"{application.url}/?checkpoint={application.run_id}&epoch=1&split=train")
     ready(page, "Fashion-MNIST Explorer")
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Evaluate").click()
     page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
-    assert f"checkpoint={started.run_id}" in page.url
+    assert f"checkpoint={application.run_id}" in page.url
     assert "epoch=1" in page.url
     page.reload()
     page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
@@ -124,8 +104,8 @@ def test_the_choice_survives_the_menu_and_a_reload(started, visit):
     assert page.get_by_role("slider").get_attribute("aria-valuetext") == "1 ●"
 
 
-def test_the_back_button_undoes_a_choice(started, visit):
-    page = visit(f"{started.url}/evaluate?checkpoint=small")
+def test_the_back_button_undoes_a_choice(application, visit):
+    page = visit(f"{application.url}/evaluate?checkpoint=small")
     ready(page, "Evaluate")
     page.get_by_test_id("stSidebar").get_by_text("Validation", exact=True).click()
     page.get_by_text("6,000", exact=True).wait_for()
@@ -135,8 +115,8 @@ def test_the_back_button_undoes_a_choice(started, visit):
     assert "split" not in page.url
 
 
-def test_maps_have_whole_number_scale_and_the_image_is_crisp(started, visit):
-    page = visit(f"{started.url}/explain?checkpoint=small&image=7")
+def test_maps_have_whole_number_scale_and_the_image_is_crisp(application, visit):
+    page = visit(f"{application.url}/explain?checkpoint=small&image=7")
     ready(page, "Explain")
     image = page.locator("[data-testid=stHtml] img").first
     assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
@@ -148,10 +128,10 @@ def test_maps_have_whole_number_scale_and_the_image_is_crisp(started, visit):
     assert styles == [["pixelated", 0]] * len(styles)
 
 
-def test_another_theme_is_drawn_in_its_own_colours(started, visit):
+def test_another_theme_is_drawn_in_its_own_colours(application, visit):
     texts = {}
     for scheme in ("light", "dark"):
-        page = visit(f"{started.url}/evaluate?checkpoint=small", color_scheme=scheme)
+        page = visit(f"{application.url}/evaluate?checkpoint=small", color_scheme=scheme)
         ready(page, "Evaluate")
         page.wait_for_function(SEEN)
         cell = page.locator("[data-testid=stVegaLiteChart] .mark-rect path").nth(1)

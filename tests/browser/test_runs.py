@@ -3,20 +3,17 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from explorer.paths import ROOT
 from explorer.store import runs
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
+from tests.browser.marks import READY
 
 pytestmark = pytest.mark.browser
 
-APP = ROOT / "explorer" / "app.py"
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
 NASTY = "<img src=x onerror=alert(1)> *b* ![l](http://evil.example/x.png)"
 ROW, HEAD = 33, 34
 
@@ -34,21 +31,19 @@ def made(name: str, accuracy: float, seed: int) -> Run:
 
 
 @pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def started(launch: Callable[..., Any]) -> Iterator[Any]:
     """The application with a home of three runs, best first by name, newest first by id."""
-    folder = tmp_path_factory.mktemp("runs-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLORER_HOME", str(folder))
-        found = []
+    found = {}
+
+    def fill() -> None:
         for number, (name, accuracy) in enumerate((("middle", 0.8), ("worst", 0.7), ("best", 0.9))):
             run = made(name, accuracy, number)
             renamed = run.path.with_name(f"20260101-00000{number}-abcdef")
             run.path.rename(renamed)
-            found.append(Run(renamed.name, renamed))
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    server.runs = {run.name: run for run in found}
-    server.folder = folder
+            found[name] = Run(renamed.name, renamed)
+
+    server = launch(fill)
+    server.runs = found
     yield server
     server.stop()
 
@@ -128,7 +123,7 @@ def test_a_new_run_moves_the_lines_but_not_the_choice(started, visit):
     ready(page)
     page.get_by_text("after 3 epochs").wait_for()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLORER_HOME", str(started.folder))
+        patch.setenv("EXPLORER_HOME", str(started.home))
         new = made("new", 0.6, 9)
         new.write_status(new.status.model_copy(update={"state": "queued"}))
         try:
@@ -142,7 +137,7 @@ def test_a_new_run_moves_the_lines_but_not_the_choice(started, visit):
             click(page, 1)
             await_chosen(page, [started.runs["middle"].id])
         finally:
-            new.path.rename(started.folder / "gone")
+            new.path.rename(started.home / "gone")
     page.get_by_text("3 runs, 1 chosen.").wait_for()
 
 

@@ -2,33 +2,25 @@
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from explorer.paths import ROOT
 from explorer.training import supervisor
 
 pytestmark = pytest.mark.browser
 
-APP = ROOT / "explorer" / "app.py"
 READY = "() => !document.querySelector('[data-testid=stSpinner], [data-testid=stSkeleton]')"
 CONFIG = {"model": "lenet", "options": {"kernel": 3}, "optimizer": "momentum", "momentum": 0.5, "batch_size": 128}
 
 
 @pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def started(launch: Callable[..., Any]) -> Iterator[Any]:
     """The application with an empty home, and nobody who takes runs from the queue."""
-    folder = tmp_path_factory.mktemp("form-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLORER_HOME", str(folder))
-        lock = supervisor._lock()
-    with lock:
-        server = serve(APP, env={"EXPLORER_HOME": str(folder)}, seconds=120)
-        server.home = folder
+    with ExitStack() as stack:
+        server = launch(lambda: stack.enter_context(supervisor._lock()))
         yield server
         server.stop()
 

@@ -1,9 +1,6 @@
 """A real training, watched and steered in two tabs of a real browser."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +9,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from explorer.paths import ROOT
 from explorer.store import runs
 from explorer.training import steering
 from explorer.training.config import TrainConfig
@@ -20,7 +16,6 @@ from explorer.ui import config_link
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
-APP = ROOT / "explorer" / "app.py"
 CONFIG = {"model": "lenet", "options": {"features": [4, 8], "dense": 32}, "subset": 320, "batch_size": 8}
 PATIENCE = 120_000
 """Milliseconds: the machine may be busy."""
@@ -51,22 +46,14 @@ KEPT = """() => {
 
 
 @pytest.fixture(scope="module")
-def started(serve: Callable[..., Any], shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def started(launch: Callable[..., Any], supervise: Callable[[Path], None]) -> Iterator[Any]:
     """The application, and a supervisor that ends with the tests."""
-    folder = tmp_path_factory.mktemp("training-home")
-    (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
-    environment = {**os.environ, "EXPLORER_HOME": str(folder), "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    command = [sys.executable, "-m", "explorer", "supervise"]
-    with (folder / "supervisor.log").open("wb") as log:
-        supervisor = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    server = serve(APP, cwd=tmp_path_factory.mktemp("elsewhere"), env={"EXPLORER_HOME": str(folder)}, seconds=120)
-    server.home = folder
+    server = launch()
+    supervise(server.home)
     yield server
     server.stop()
-    for path in (folder / "runs").glob("*"):
+    for path in (server.home / "runs").glob("*"):
         runs.Run(path.name, path).request_stop()  # a worker outlives its supervisor
-    supervisor.terminate()
-    supervisor.wait(30)
 
 
 @pytest.fixture(autouse=True)

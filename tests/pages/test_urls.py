@@ -94,3 +94,15 @@ def test_a_name_of_a_user_is_never_markup(open_page, run):
     markdown = "".join(element.value for element in (*app.markdown, *app.caption))
     assert "<b>" not in html
     assert "[try](" not in markdown
+
+
+def test_what_the_browser_sends_before_it_has_heard_of_a_choice_does_not_undo_it(open_page, run, monkeypatch):
+    app = open_page("home", split="validation")
+    app.segmented_control(key="split").set_value("train").run()
+    app.query_params["split"] = "validation"
+    app.run()
+    assert app.segmented_control(key="split").value == app.query_params["split"] == "train"
+    monkeypatch.setattr("explorer.ui.address.LATE_SECONDS", 0)
+    app.query_params["split"] = "validation"
+    app.run()
+    assert app.segmented_control(key="split").value == app.query_params["split"] == "validation"
