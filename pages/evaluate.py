@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer.ui import address
+from explorer.ui import controls
 from explorer.ui.evaluate import calibration, choice, comparison, curves, detail, headline, matrix, mistakes, response
 
 SECTIONS = {
@@ -18,17 +18,6 @@ head = st.container(horizontal=True, vertical_alignment="center", gap="small", k
 head.title("Evaluate", width="content")
 scope = choice.scope(head)
 headline.show(scope)
-names = list(SECTIONS)
-address.adopt("section", names, names[0])
-section = st.segmented_control(
-    "Section",
-    names,
-    required=True,
-    key="section",
-    on_change=address.touched,
-    args=("section",),
-    label_visibility="collapsed",
-)
-address.keep({"section": section}, {"section": names[0]})
-SECTIONS[section or names[0]](scope)
+section = controls.segments("Section", list(SECTIONS), "section", labelled=False)
+SECTIONS[section](scope)
 detail.offer(scope)

@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from explorer.ui import messages, state
-from explorer.ui.evaluate import controls
+from explorer.ui import controls, messages, state
 from explorer.ui.explain import bulk, choice, fooling, lie_detector, maps
 
 MAPS, LIES, ALL, FOOLING = "maps", "lie-detector", "all-images", "fooling"

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer.ui.evaluate import controls
+from explorer.ui import controls
 from explorer.ui.inside import ablate, activations, filters, maps, output, save, units, weights
 from explorer.ui.inside.subject import subject
 

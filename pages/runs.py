@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer.store import summaries
 from explorer.ui import (
-    address,
+    controls,
     messages,
     runs_actions,
     runs_bin,
@@ -28,22 +28,6 @@ runs_actions.show_notice()
 found = summaries.listing()
 
 
-def choice(key: str, label: str, options: list[str]) -> str:
-    """Show a row of buttons of which one is down; it stands in the URL."""
-    address.adopt(key, options, options[0])
-    chosen = st.segmented_control(
-        label,
-        options,
-        required=True,
-        key=key,
-        label_visibility="collapsed",
-        on_change=address.touched,
-        args=(key,),
-    )
-    address.keep({key: chosen}, {key: options[0]})
-    return str(chosen)
-
-
 def show_runs() -> None:
     """Show the table, and below it the runs that are chosen."""
     filters = runs_filters.show(found)
@@ -58,7 +42,7 @@ def show_runs() -> None:
         runs_actions.for_all(chosen)
     with messages.shown():
         sections = [DETAILS, CURVES, FORK, EXPORT] if len(chosen) == 1 else [CURVES, SETTINGS]
-        match choice("runs-show", "What to show", [*sections, SIZES, BOARD]):
+        match controls.segments("What to show", [*sections, SIZES, BOARD], "runs-show", labelled=False):
             case "Details":
                 runs_detail.details(chosen[0])
             case "Curves":
@@ -85,7 +69,7 @@ def show_buttons(run: summaries.Summary) -> None:
 
 
 with head:
-    view = choice("runs-view", "Which runs", [RUNS, BIN])
+    view = controls.segments("Which runs", [RUNS, BIN], "runs-view", labelled=False)
     runs_files.import_run()
 if view == BIN:
     runs_bin.show()

@@ -51,6 +51,11 @@ class Reliability:
         means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
         return cls(edges, means[0], means[1], counts)
 
+    def rows(self, predictions: Predictions, number: int) -> IntArray:
+        """Return the rows in a bin, wrong ones first, each part by falling confidence, int64."""
+        found = np.flatnonzero(np.searchsorted(self.edges[1:-1], predictions.confidence) == number)
+        return found[np.lexsort((-predictions.confidence[found], predictions.correct[found]))]
+
     @property
     def expected_calibration_error(self) -> float:
         """Mean distance between accuracy and confidence, bins weighted by their images; NaN without images."""

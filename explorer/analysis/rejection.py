@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer.analysis.predictions import FloatArray, Predictions
 from explorer.analysis.thinning import MAX_POINTS, simplify
@@ -61,3 +62,26 @@ class CoverageCurve:
         if not len(self.coverage):
             return float("nan")
         return float(self.accuracy[np.searchsorted(self.coverage[:-1], coverage)])
+
+
+def kept(predictions: Predictions, share: float) -> tuple[NDArray[np.bool_], float]:
+    """Keep the most certain images.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of at least one image.
+    share : float
+        Of the images, above 0 to 1; more are kept where several have the least confidence.
+
+    Returns
+    -------
+    kept : ndarray
+        bool, shape (N,).
+    threshold : float
+        The least confidence that is kept.
+    """
+    n = predictions.n
+    place = min(n, max(1, int(np.ceil(share * n - 1e-9)))) - 1
+    threshold = float(-np.partition(-predictions.confidence, place)[place])
+    return predictions.confidence >= threshold, threshold

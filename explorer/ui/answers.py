@@ -52,7 +52,7 @@ def probabilities(chosen: "Checkpoint", image: NDArray[np.uint8]) -> NDArray[np.
     """
     from explorer.analysis.predictions import predict
 
-    with computing():
+    with computing(quick=True):
         logits = predict(classifier(chosen), image[None])[0].astype(np.float64)
     if not np.isfinite(logits).all():
         raise CheckpointError(
@@ -72,7 +72,7 @@ def attribution(chosen: "Checkpoint", image: NDArray[np.uint8], method: str, tar
     ExplorerError
         There is no such method, it does not suit the model, or the model answers with numbers that are not finite.
     """
-    return explain(chosen, image, method, target).values
+    return explain(chosen, image, method, target, quick=True).values
 
 
 def explain(
@@ -83,6 +83,7 @@ def explain(
     against: int | None = None,
     options: Mapping[str, Any] | None = None,
     mean: "Tensor | None" = None,
+    quick: bool = False,
 ) -> Explained:
     """Explain the score of a class, or its margin over another one, for one image.
 
@@ -100,6 +101,8 @@ def explain(
         Of the method.
     mean : Tensor, optional
         The mean training image, for the baseline of that name.
+    quick : bool
+        The method takes one pass through the model, or a few: see `loaded.computing`.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def explain(
     pair = None if against is None else torch.tensor([against])
     aim = methods.Target(torch.tensor([target]), pair)
     gained = None
-    with computing():
+    with computing(quick):
         found = way.explain(model, pixels, aim, typed, mean)
         if way.complete:
             start = baselines.image(typed.model_dump()["baseline"], pixels, mean)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,10 +15,32 @@ _gate = threading.BoundedSemaphore(1)
 
 
 @contextmanager
-def computing() -> Iterator[None]:
-    """Wait for the turn to compute; not to be nested."""
+def computing(quick: bool = False) -> Iterator[None]:
+    """Wait for the turn to compute; not to be nested.
+
+    Parameters
+    ----------
+    quick : bool
+        For what takes a few milliseconds, such as a single image: one thread does it. Several would have to wait for
+        each other, ten times as long as the work itself where the browser draws on the same cores.
+    """
+    import torch
+
     with _gate:
-        yield
+        everything = _threads()
+        torch.set_num_threads(1 if quick else everything)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(everything)
+
+
+@cache
+def _threads() -> int:
+    """Return how many threads PyTorch began with; asked before they are first changed."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def classifier(chosen: "Checkpoint") -> "Classifier":

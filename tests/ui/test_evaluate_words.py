@@ -9,8 +9,9 @@ from explorer.analysis.calibration import Reliability, TemperatureScaling, tempe
 from explorer.analysis.confusion import ConfusionMatrix
 from explorer.analysis.mistakes import Slices
 from explorer.analysis.predictions import Predictions
+from explorer.analysis.rejection import kept
 from explorer.ui.evaluate import calibration_words, response_words, slice_words
-from explorer.ui.evaluate.calibration_results import Tempered, kept, rows_of_bin
+from explorer.ui.evaluate.calibration_results import Tempered
 from explorer.ui.evaluate.output import Output, one_hot
 from explorer.ui.evaluate.results import Results
 
@@ -34,7 +35,7 @@ def fitted(fitted_on, judged):
 def test_the_rows_of_all_bins_are_all_rows_mistakes_first():
     predictions = made()
     found = Reliability.from_predictions(predictions)
-    rows = [rows_of_bin(found, predictions, number) for number in range(15)]
+    rows = [found.rows(predictions, number) for number in range(15)]
     assert [len(one) for one in rows] == found.counts.tolist()
     assert sorted(np.concatenate(rows).tolist()) == list(range(300))
     for one in rows:

@@ -12,12 +12,12 @@ from explorer.data.drawing import Steps
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
 from explorer.ui import formats, sketch
+from explorer.ui.controls import segments
 from explorer.ui.draw import board, challenge_words, machine, renew
 from explorer.ui.draw.challenge_words import RULES, TITLES
 from explorer.ui.draw.models import short
 from explorer.ui.draw.rounds import Kind, Moment, Reached, Round
 from explorer.ui.draw.sight import Scene, Sight, logits
-from explorer.ui.evaluate.controls import segments
 from explorer.ui.images import img_tag
 from explorer.ui.text import html_text, markdown
 

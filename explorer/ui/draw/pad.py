@@ -9,10 +9,10 @@ from explorer.data import catalog
 from explorer.errors import ExplorerError, ImageError
 from explorer.ui import state, theme
 from explorer.ui.canvas import Bars, canvas
+from explorer.ui.controls import segments
 from explorer.ui.draw import known, renew, start, words
 from explorer.ui.draw.models import short
 from explorer.ui.draw.sight import Scene, Sight, see
-from explorer.ui.evaluate.controls import segments
 from explorer.ui.images import img_tag
 from explorer.ui.sketch import CANVAS, origin
 from explorer.ui.text import html_text, markdown

@@ -155,7 +155,7 @@ def logits(model: Model, images: NDArray[np.uint8]) -> FloatArray:
     """
     from explorer.analysis.predictions import predict
 
-    with loaded.computing():
+    with loaded.computing(quick=True):
         found: FloatArray = predict(loaded.classifier(model.checkpoint), images).astype(np.float64)
     if not np.isfinite(found).all():
         raise CheckpointError(UNUSABLE)

@@ -72,7 +72,7 @@ def show(scene: Scene, sight: Sight | None) -> None:
 def _step(model: Model, image: Grey, target: int) -> "Nudge":
     from explorer.analysis.nudging import nudge
 
-    with computing():
+    with computing(quick=True):
         return nudge(classifier(model.checkpoint), image, target)
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import formats, messages, state
+from explorer.ui import controls, formats, messages, state
 from explorer.ui.charts.reliability import bin_name, reliability_diagram, reliability_table
-from explorer.ui.evaluate import calibration_words, clickable, controls, images, rejection
-from explorer.ui.evaluate.calibration_results import Tempered, rows_of_bin, tempered
+from explorer.ui.evaluate import calibration_words, clickable, images, rejection
+from explorer.ui.evaluate.calibration_results import Tempered, tempered
 from explorer.ui.evaluate.results import Results
 from explorer.ui.evaluate.scope import Scope
 from explorer.ui.text import markdown
@@ -95,7 +95,7 @@ def _title(after: bool, found: Mapping[str, Tempered], name: str) -> str:
 def _images_of_bin(scope: Scope, shown: Results, chosen: int | None, after: bool) -> None:
     """Show the images of the chosen bin, the wrong ones first."""
     found = shown.reliability
-    rows = np.empty(0, dtype=np.int64) if chosen is None else rows_of_bin(found, shown.predictions, chosen)
+    rows = np.empty(0, dtype=np.int64) if chosen is None else found.rows(shown.predictions, chosen)
     if chosen is None:
         heading = "Images of a bin"
     else:

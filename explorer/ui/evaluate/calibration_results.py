@@ -3,9 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from explorer.data import catalog
 from explorer.ui import cache
@@ -13,7 +11,7 @@ from explorer.ui.evaluate.results import Results
 from explorer.ui.evaluate.scope import Judged
 
 if TYPE_CHECKING:
-    from explorer.analysis.calibration import Reliability, TemperatureScaling
+    from explorer.analysis.calibration import TemperatureScaling
     from explorer.analysis.predictions import Predictions
 
 
@@ -65,32 +63,3 @@ def _tempered(
     scaling = calibration.TemperatureScaling.from_predictions(_fitted_on, _judged)
     after = calibration.tempered(_judged, scaling.temperature) if _fitted_on.n else _judged
     return Tempered(scaling, _fitted_on.n, Results(after))
-
-
-def rows_of_bin(found: "Reliability", predictions: "Predictions", number: int) -> NDArray[np.int64]:
-    """Return the rows in a bin of confidence, wrong ones first, each part by falling confidence."""
-    rows = np.flatnonzero(np.searchsorted(found.edges[1:-1], predictions.confidence) == number)
-    return rows[np.lexsort((-predictions.confidence[rows], predictions.correct[rows]))]
-
-
-def kept(predictions: "Predictions", share: float) -> tuple[NDArray[np.bool_], float]:
-    """Keep the most certain images.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        Of at least one image.
-    share : float
-        Of the images, above 0 to 1; more are kept where several have the least confidence.
-
-    Returns
-    -------
-    kept : ndarray
-        bool, shape (N,).
-    threshold : float
-        The least confidence that is kept.
-    """
-    n = predictions.n
-    place = min(n, max(1, int(np.ceil(share * n - 1e-9)))) - 1
-    threshold = float(-np.partition(-predictions.confidence, place)[place])
-    return predictions.confidence >= threshold, threshold

@@ -4,9 +4,9 @@ from functools import partial
 
 import streamlit as st
 
-from explorer.ui import address, listing, state
+from explorer.ui import address, controls, listing, state
 from explorer.ui.charts import difference
-from explorer.ui.evaluate import clickable, comparison_words, controls, images, second
+from explorer.ui.evaluate import clickable, comparison_words, images, second
 from explorer.ui.evaluate.names import true_names
 from explorer.ui.evaluate.pair import OUTCOMES, Pair
 from explorer.ui.evaluate.scope import Scope

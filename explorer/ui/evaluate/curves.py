@@ -3,9 +3,9 @@
 import streamlit as st
 
 from explorer.data.splits import SPLITS
-from explorer.ui import state, widgets
+from explorer.ui import controls, state, widgets
 from explorer.ui.charts.class_curves import Grip
-from explorer.ui.evaluate import controls, curve_choice, curve_kinds, curve_words, threshold, two_by_two
+from explorer.ui.evaluate import curve_choice, curve_kinds, curve_words, threshold, two_by_two
 from explorer.ui.evaluate.curve_choice import VIEWS, Other
 from explorer.ui.evaluate.curve_kinds import Kind, Roc, Series
 from explorer.ui.evaluate.results import Results

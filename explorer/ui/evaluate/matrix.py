@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.ui import address, charts, explanations, formats, widgets
+from explorer.ui import address, charts, controls, explanations, formats, widgets
 from explorer.ui.charts.matrix import MatrixView
-from explorer.ui.evaluate import cells, controls, elements, images
+from explorer.ui.evaluate import cells, elements, images
 from explorer.ui.evaluate.cells import Part
 from explorer.ui.evaluate.names import true_names
 from explorer.ui.evaluate.scope import Judged, Scope
@@ -82,29 +82,16 @@ def _figure(
 
 
 def _view() -> MatrixView:
-    wanted = _one_of("Numbers", charts.MATRIX_VIEWS, "numbers")
+    wanted = controls.segments("Numbers", charts.MATRIX_VIEWS, "numbers", labelled=False)
     return next(view for view in charts.MATRIX_VIEWS if view == wanted)
 
 
 def _judged(scope: Scope) -> Judged:
     """Let the user choose between two models."""
-    return scope.b if scope.b is not None and _one_of("Matrix of", ("A", "B"), "matrix-of") == "B" else scope.a
-
-
-def _one_of(label: str, options: Sequence[str], key: str) -> str | None:
-    """Let the user choose one of a few; the label is for screen readers alone."""
-    address.adopt(key, options, options[0])
-    chosen: str | None = st.segmented_control(
-        label,
-        options,
-        required=True,
-        key=key,
-        on_change=address.touched,
-        args=(key,),
-        label_visibility="collapsed",
-    )
-    address.keep({key: chosen}, {key: options[0]})
-    return chosen
+    if scope.b is None:
+        return scope.a
+    chosen = controls.segments("Matrix of", ("A", "B"), "matrix-of", labelled=False)
+    return scope.b if chosen == "B" else scope.a
 
 
 def _choice(scope: Scope, judged: Judged, names: tuple[str, ...]) -> tuple[Part | None, int | None]:

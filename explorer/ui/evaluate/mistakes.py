@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.analysis.mistakes import Key, Kind, ordered
-from explorer.ui import state
+from explorer.ui import controls, state
 from explorer.ui.charts import slices as drawing
-from explorer.ui.evaluate import clickable, controls, images, slice_words
+from explorer.ui.evaluate import clickable, images, slice_words
 from explorer.ui.evaluate.names import true_names
 from explorer.ui.evaluate.scope import Scope
 from explorer.ui.evaluate.slice_results import slices

@@ -67,7 +67,7 @@ def _features(scope: Scope, judged: Judged, row: int, names: tuple[str, ...], ow
     train = load_split(judged.selection.dataset, "train")
     sample = np.arange(0, len(train), EVERY)
     known = _sample_features(chosen, judged.selection.dataset, sample)
-    with computing():
+    with computing(quick=True):
         query = features(classifier(chosen), scope.images.images[row : row + 1])[0]
     exclude = row // EVERY if own and row % EVERY == 0 else None
     found = nearest(query, known, COUNT, exclude=exclude)

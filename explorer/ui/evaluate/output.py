@@ -103,7 +103,7 @@ def of_image(judged: "Judged", name: str, image: NDArray[np.uint8]) -> Output:
 
     chosen = cache.checkpoint(judged.selection)
     model = loaded.classifier(chosen)
-    with loaded.computing():
+    with loaded.computing(quick=True):
         logits = predict(model, image[None])[0].astype(np.float64)
     if not np.isfinite(logits).all():
         raise CheckpointError(UNUSABLE)

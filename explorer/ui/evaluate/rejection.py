@@ -4,9 +4,10 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from explorer.analysis.rejection import kept
+from explorer.ui import controls
 from explorer.ui.charts.coverage import PERCENTS, coverage_chart, coverage_table
-from explorer.ui.evaluate import calibration_words, clickable, controls, images
-from explorer.ui.evaluate.calibration_results import kept
+from explorer.ui.evaluate import calibration_words, clickable, images
 from explorer.ui.evaluate.scope import Scope
 from explorer.ui.formats import count
 

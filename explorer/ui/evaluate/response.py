@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import messages, state, widgets
+from explorer.ui import controls, messages, state, widgets
 from explorer.ui.charts.response import response_chart, response_table
-from explorer.ui.evaluate import controls, inputs, response_words
+from explorer.ui.evaluate import inputs, response_words
 from explorer.ui.evaluate.inputs import Given
 from explorer.ui.evaluate.names import true_names
 from explorer.ui.evaluate.output import Output, of_image, of_row

@@ -7,8 +7,8 @@ import streamlit as st
 
 from explorer.ui import address
 from explorer.ui.charts.class_curves import DRAGGED, Frame, Grip, Place, visible
+from explorer.ui.controls import put
 from explorer.ui.evaluate import scale
-from explorer.ui.evaluate.controls import put
 from explorer.ui.text import markdown, shorten
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from explorer.analysis.gradients import Of
 from explorer.data import catalog
 from explorer.data.splits import Split, load_split
 from explorer.paths import home
-from explorer.ui import address, cache, formats, messages, widgets
+from explorer.ui import address, cache, controls, formats, messages, widgets
 from explorer.ui.charts.gradients import deviation_map, deviation_table
-from explorer.ui.evaluate import controls
 from explorer.ui.explain import bulk_words, several, trials, work
 from explorer.ui.explain.figures import short
 from explorer.ui.explain.trials import Trial

@@ -9,9 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data import catalog
 from explorer.data.splits import load_split
-from explorer.ui import cache, formats
+from explorer.ui import cache, controls, formats
 from explorer.ui.answers import Explained
-from explorer.ui.evaluate import controls
 from explorer.ui.explain import enlarged, grid, saving, words, work
 from explorer.ui.explain.choice import AGAINST, TARGET
 from explorer.ui.explain.colouring import legend

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from explorer.analysis.adversarial import Attack
 from explorer.analysis.adversarial_images import Adversarial, Method
 from explorer.analysis.robustness import LIMIT, SmallestEpsilon
-from explorer.ui import charts, formats, messages, widgets
+from explorer.ui import charts, controls, formats, messages, widgets
 from explorer.ui.charts import fooling as drawn
 from explorer.ui.charts.response import response_chart, response_table
-from explorer.ui.evaluate import controls
 from explorer.ui.explain import fooling_many, fooling_words
 from explorer.ui.explain.colouring import coloured
 from explorer.ui.explain.figures import short

@@ -13,9 +13,8 @@ from explorer.errors import ConfigError
 from explorer.store import summaries
 from explorer.store.checkpoints import Checkpoint
 from explorer.training.config import TrainConfig
-from explorer.ui import address, cache, listing, state, widgets
+from explorer.ui import address, cache, controls, listing, state, widgets
 from explorer.ui.charts import fooling as drawn
-from explorer.ui.evaluate import controls
 from explorer.ui.explain import fooling_words, work
 from explorer.ui.explain.question import Question
 from explorer.ui.explain.work import Step, Steps

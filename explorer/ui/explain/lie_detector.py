@@ -9,9 +9,8 @@ import streamlit as st
 
 from explorer.analysis.faithfulness import Examination, examine
 from explorer.analysis.perturbation import REPEATS, STEPS
-from explorer.ui import answers, cache, messages, widgets
+from explorer.ui import answers, cache, controls, messages, widgets
 from explorer.ui.charts import faithfulness as charts
-from explorer.ui.evaluate import controls
 from explorer.ui.explain import lie_words, methods, work
 from explorer.ui.explain.colouring import coloured
 from explorer.ui.explain.methods import Chosen

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import cache, explanations, messages
+from explorer.ui import cache, controls, explanations, messages
 from explorer.ui.answers import Explained
-from explorer.ui.evaluate import controls
 from explorer.ui.explain import class_mean, enlarged, grid, methods, saving, words
 from explorer.ui.explain.colouring import legend
 from explorer.ui.explain.grid import Column, View

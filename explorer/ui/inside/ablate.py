@@ -6,9 +6,8 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import address, messages, widgets
+from explorer.ui import address, controls, messages, widgets
 from explorer.ui.charts import ablation as charts
-from explorer.ui.evaluate import controls
 from explorer.ui.formats import count, percent
 from explorer.ui.inside import choices, results
 from explorer.ui.inside.section import section

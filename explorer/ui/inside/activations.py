@@ -6,8 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.ui import address, messages
-from explorer.ui.evaluate import controls
+from explorer.ui import address, controls, messages
 from explorer.ui.export import Cell
 from explorer.ui.formats import count
 from explorer.ui.images import img_tag

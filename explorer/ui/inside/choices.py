@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from explorer.data import catalog
 from explorer.data.drawing import prepare_drawing
-from explorer.ui import address, canvas, sketch, state
-from explorer.ui.evaluate import controls
+from explorer.ui import address, canvas, controls, sketch, state
 from explorer.ui.formats import count
 from explorer.ui.images import img_tag
 from explorer.ui.inside import results

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from explorer.ui import messages
-from explorer.ui.evaluate import controls
+from explorer.ui import controls, messages
 from explorer.ui.export import Cell
 from explorer.ui.formats import count
 from explorer.ui.inside import choices, pictures, results

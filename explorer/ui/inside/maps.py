@@ -8,10 +8,9 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import messages, state, theme
+from explorer.ui import controls, messages, state, theme
 from explorer.ui.charts.clicks import CLICKED, clicked
 from explorer.ui.charts.embedding import FIELD, embedding_map, embedding_table
-from explorer.ui.evaluate import controls
 from explorer.ui.formats import count, percent
 from explorer.ui.images import img_tag, png
 from explorer.ui.inside import choices, results

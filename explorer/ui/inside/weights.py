@@ -7,9 +7,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.store import runs
-from explorer.ui import address, messages, widgets
+from explorer.ui import address, controls, messages, widgets
 from explorer.ui.charts import weight_histograms as charts
-from explorer.ui.evaluate import controls
 from explorer.ui.formats import count, percent
 from explorer.ui.inside import results
 from explorer.ui.inside.numbers import text

@@ -1,4 +1,4 @@
-"""Choices of the page Evaluate that stand in the URL, each a widget with its key as parameter."""
+"""Choices that stand in the URL, each a widget with its key as parameter."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,25 +8,33 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer.ui import address
 
 
-def segments(label: str, options: Mapping[str, str], key: str, help: str | None = None, labelled: bool = True) -> str:
+def segments(
+    label: str,
+    options: Mapping[str, str] | Sequence[str],
+    key: str,
+    help: str | None = None,
+    labelled: bool = True,
+) -> str:
     """Let the user choose one of a few.
 
     Parameters
     ----------
     label : str
-    options : mapping of str to str
-        Title by value; the first is the default. The value is what stands in the URL.
+    options : mapping of str to str, or sequence of str
+        Title by value, or values that are their own titles; the first is the default. The value is what stands in the
+        URL.
     key : str
     help : str, optional
     labelled : bool
         False leaves the label to screen readers.
     """
     names = list(options)
+    titles = options if isinstance(options, Mapping) else {}
     address.adopt(key, names, names[0])
     chosen = st.segmented_control(
         label,
         names,
-        format_func=lambda name: options.get(str(name), str(name)),
+        format_func=lambda name: titles.get(str(name), str(name)),
         required=True,
         wrap=True,
         key=key,
