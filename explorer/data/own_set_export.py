@@ -13,7 +13,7 @@ from PIL import Image
 
 from explorer.data import catalog
 from explorer.data.own_set import OwnSet
-from explorer.data.splits import Split, stratify
+from explorer.data.splits import Split, load_split, stratify
 from explorer.errors import DataError
 from explorer.files import write_bytes, write_json
 
@@ -86,11 +86,18 @@ def to_npz(own: OwnSet) -> Download:
     return Download(f"{_slug(own.name)}.npz", "application/octet-stream", out.getvalue())
 
 
-def publish(own: OwnSet) -> str:
+def publish(own: OwnSet, rehearsed: int = 0) -> str:
     """Freeze the drawings as a data set that can be evaluated and trained on like the built-in ones.
 
     A fifth is held out for testing and a tenth for validation, of every class in proportion and the same ones every
     time. The same drawings give the same data set; whatever is drawn later does not change it.
+
+    Parameters
+    ----------
+    own : OwnSet
+    rehearsed : int
+        So many training images of the set whose classes the drawings have are mixed in, of every class in proportion:
+        to train on and to validate with, not to test with.
 
     Returns
     -------
@@ -110,16 +117,24 @@ def publish(own: OwnSet) -> str:
     rest, test = stratify(split.labels, max(1, round(TEST * n)))
     parts = {"train": rest, "test": test}
     arrays = [array[rows] for rows in parts.values() for array in (split.images, split.labels)]
+    title = own.name
+    if rehearsed:
+        old = load_split(own.dataset, "train")
+        rows = stratify(old.labels, rehearsed)[1]
+        arrays[:2] = [
+            np.concatenate(pair) for pair in zip(arrays[:2], (old.images[rows], old.labels[rows]), strict=True)
+        ]
+        title += f" with {rehearsed:,} images of {catalog.get(own.dataset).title}"
     contents = dict(zip(catalog.IdxFiles._fields, map(idx_bytes, arrays), strict=True))
     sums = {key: hashlib.md5(content, usedforsecurity=False).hexdigest() for key, content in contents.items()}
     name = f"{own.dataset}-own-{hashlib.sha256(''.join(sums.values()).encode()).hexdigest()[:12]}"
-    validation = max(1, round(VALIDATION * n))
+    validation = max(1, round(VALIDATION * (n + rehearsed)))
     place = catalog.own_folder() / name
-    sizes = {"train": len(rest) - validation, "validation": validation, "test": len(test)}
+    sizes = {"train": len(rest) + rehearsed - validation, "validation": validation, "test": len(test)}
     try:
         for key, file in catalog.get(own.dataset).files._asdict().items():
             write_bytes(place / file.name, gzip.compress(contents[key], mtime=0))
-        write_json(place / catalog.OWN_ABOUT, {"title": own.name, "files": sums, **sizes})
+        write_json(place / catalog.OWN_ABOUT, {"title": title, "files": sums, **sizes})
     except OSError as error:
         raise DataError(f"The drawings cannot be published: {error.strerror}. Free some space.") from None
     return name

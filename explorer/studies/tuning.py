@@ -1,7 +1,8 @@
 """Tuning a copy of a model on a user's own drawings, and what it forgets of the set that it had learnt.
 
 That a network trained on new examples alone loses what it knew is called catastrophic forgetting (McCloskey & Cohen,
-"Catastrophic interference in connectionist networks", 1989).
+"Catastrophic interference in connectionist networks", 1989); that it loses less where old examples are mixed in, is
+rehearsal (Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal", 1995).
 """
 
 from __future__ import annotations
@@ -30,16 +31,20 @@ if TYPE_CHECKING:
     from explorer.data.own_set import OwnSet
 
 EPOCHS = 20
+REHEARSED = 1_000
+"""Old images among the drawings, where the user wants to keep what the model knew."""
 LEARNING_RATE = 0.0005
 BATCH_SIZE = 16
 GROUP = "drawings"
 """Under this name the run's group holds the id of the set."""
+MIXED_IN = "rehearsed"
+"""And under this one how many old images were mixed in."""
 PART = 50
 
 Gate = Callable[[], AbstractContextManager[None]]
 
 
-def create(own: OwnSet, reference: str, checkpoint: Checkpoint, epochs: int = EPOCHS) -> Run:
+def create(own: OwnSet, reference: str, checkpoint: Checkpoint, epochs: int = EPOCHS, rehearsed: int = 0) -> Run:
     """Freeze the drawings as a data set and make a run that goes on from a checkpoint on them; it is not queued.
 
     Parameters
@@ -50,6 +55,8 @@ def create(own: OwnSet, reference: str, checkpoint: Checkpoint, epochs: int = EP
     checkpoint : Checkpoint
         The same, read.
     epochs : int
+    rehearsed : int
+        So many images of the original training set are mixed in.
 
     Raises
     ------
@@ -60,7 +67,7 @@ def create(own: OwnSet, reference: str, checkpoint: Checkpoint, epochs: int = EP
     RunError
         The disk is full.
     """
-    name = publish(own)
+    name = publish(own, rehearsed)
     config = TrainConfig.parse(
         {
             "dataset": name,
@@ -76,7 +83,9 @@ def create(own: OwnSet, reference: str, checkpoint: Checkpoint, epochs: int = EP
     if initial_checkpoint(config) is None:
         raise ConfigError("The model to go on from is not kept under a name. Choose another checkpoint.")
     title = f"{reference[: runs.MAX_NAME // 2]} tuned on {own.name}"
-    return runs.create(config.model_dump(mode="json"), title, group={GROUP: own.id})
+    if rehearsed:
+        title = f"{title[: runs.MAX_NAME - 24]}, {rehearsed:,} old images"
+    return runs.create(config.model_dump(mode="json"), title, group={GROUP: own.id, MIXED_IN: rehearsed})
 
 
 def tuned_on(own: OwnSet) -> tuple[Summary, ...]:
@@ -104,10 +113,13 @@ class Forgetting:
         On the test images of the set whose classes the drawings have.
     drawings : Change
         On the drawings that were held out for testing.
+    rehearsed : int
+        So many original training images were mixed in.
     """
 
     original: Change
     drawings: Change
+    rehearsed: int = 0
 
 
 def forgetting(run: Run, gate: Gate = nullcontext) -> Forgetting:
@@ -133,7 +145,7 @@ def forgetting(run: Run, gate: Gate = nullcontext) -> Forgetting:
     original, drawings = (
         _change(networks, load_split(name, "test"), gate) for name in (catalog.base(config.dataset), config.dataset)
     )
-    return Forgetting(original, drawings)
+    return Forgetting(original, drawings, int(run.description["group"].get(MIXED_IN, 0)))
 
 
 def _change(networks: Sequence[nn.Module], split: Split, gate: Gate) -> Change:

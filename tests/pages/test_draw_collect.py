@@ -111,6 +111,27 @@ def test_the_model_is_judged_on_the_drawings(page, filled):
     }
 
 
+def test_the_drawings_are_judged_on_the_page_evaluate(open_page, page, filled):
+    from sklearn.metrics import accuracy_score
+
+    from explorer.analysis.predictions import predict
+
+    app = press(page(part="collect", set=filled.id), "collect-evaluate")
+    assert app.title[0].value == "Evaluate"
+    (name,) = catalog.own_names()
+    assert app.query_params["on"] == name
+    assert app.query_params["checkpoint"] == "small"
+    split = load_split(name, "test")
+    said_by = predict(load_checkpoint(imported_folder() / "small.safetensors").classifier(), split.images).argmax(1)
+    assert {metric.label: metric.value for metric in app.metric}["Images"] == str(len(split)) == "3"
+    assert app.metric[0].value.startswith(f"{accuracy_score(split.labels, said_by):.1%} ")
+    assert not [text for text in texts(app) if "judged by a network" in text]
+    for section in ("ROC and precision-recall", "Calibration", "Mistakes"):
+        app = open_page("evaluate", checkpoint="small", on=name, section=section)
+        assert not app.exception
+        assert not app.error
+
+
 def test_one_drawing_can_be_deleted_and_brought_back(page, filled):
     app = page(part="collect", set=filled.id)
     number = int(filled.read().ids[3])

@@ -74,6 +74,34 @@ def test_a_copy_learns_the_drawings_and_is_held_against_the_original(own, checkp
     assert found.drawings == tuning.Change(right(checkpoint, drawings), right(tuned, drawings), len(drawings))
 
 
+def test_old_images_are_learnt_again_and_never_tested_with(own, checkpoint):
+    run = tuning.create(own, "small", checkpoint, epochs=1, rehearsed=100)
+    spec = catalog.get(run.config["dataset"])
+    assert (spec.train, spec.validation, spec.test) == (104, 12, 4)
+    mixed = [load_split(spec.name, part) for part in ("train", "validation")]
+    pictures = {image.tobytes() for part in mixed for image in part.images}
+    old = {image.tobytes(): int(label) for image, label in zip(*_train(), strict=True)}
+    drawn = {image.tobytes() for image in own.read().images}
+    found = [
+        old[image.tobytes()] == int(label)
+        for part in mixed
+        for image, label in zip(part.images, part.labels, strict=True)
+        if image.tobytes() not in drawn
+    ]
+    assert len(found) == 100
+    assert all(found)
+    assert len(pictures & drawn) == 16
+    assert {image.tobytes() for image in load_split(spec.name, "test").images} <= drawn
+    assert spec.title == "Ann's *first* with 100 images of Fashion-MNIST"
+    assert execute(run).state == "finished"
+    assert tuning.forgetting(run).rehearsed == 100
+
+
+def _train():
+    split = load_split("fashion-mnist", "train")
+    return split.images, split.labels
+
+
 def test_the_gate_is_passed_for_every_part(own, checkpoint):
     passed = []
 

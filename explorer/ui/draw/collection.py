@@ -7,9 +7,9 @@ import streamlit as st
 
 from explorer.data import own_set_export, own_sets
 from explorer.data.own_set import OwnSet
-from explorer.data.own_set_export import Download
+from explorer.data.own_set_export import FEWEST, Download
 from explorer.errors import ExplorerError
-from explorer.ui import charts, explanations, formats, messages, widgets
+from explorer.ui import charts, explanations, formats, messages, state, widgets
 from explorer.ui.draw import own, tuning
 from explorer.ui.draw.models import short
 from explorer.ui.draw.sight import Scene
@@ -60,6 +60,16 @@ def _judge(scene: Scene, chosen: OwnSet) -> None:
         st.metric("95% interval", explanations.interval(matrix), width="content")
         st.toggle("Confusion matrix", key=_MATRIX)
         _exports(chosen)
+        st.button(
+            "Judge on Evaluate",
+            icon=":material/query_stats:",
+            key="collect-evaluate",
+            disabled=matrix.n < FEWEST,
+            help=f"Freezes the drawings as a data set, with a fifth held out for testing; {FEWEST} are needed. All "
+            "that Evaluate shows of a data set, it then shows of your drawings.",
+            on_click=_evaluate,
+            args=(chosen,),
+        )
     if st.session_state[_MATRIX]:
         widgets.figure(
             charts.confusion_matrix(matrix),
@@ -68,6 +78,13 @@ def _judge(scene: Scene, chosen: OwnSet) -> None:
             table=lambda: charts.confusion_table(matrix, "Counts"),
             width=620,
         )
+
+
+def _evaluate(chosen: OwnSet) -> None:
+    try:
+        state.go("evaluate", on=own_set_export.publish(chosen))
+    except ExplorerError as error:
+        own.say(str(error), problem=True)
 
 
 def _exports(chosen: OwnSet) -> None:

@@ -19,6 +19,7 @@ from explorer.ui.text import markdown, shorten
 
 POLL_SECONDS = 1.5
 SHOWN = 3
+_REHEARSE = "collect-rehearse"
 
 
 def show(scene: Scene, chosen: OwnSet) -> None:
@@ -35,12 +36,18 @@ def show(scene: Scene, chosen: OwnSet) -> None:
             on_click=_start,
             args=(scene, chosen),
         )
+        rehearse = st.toggle(
+            f"With {formats.count(study.REHEARSED)} old images",
+            key=_REHEARSE,
+            help="Mixes original training images with your drawings (rehearsal), so that the copy forgets less. Try it "
+            "without first, then with, and compare.",
+        )
         if n < FEWEST:
             st.caption(f"{FEWEST} drawings are needed; {n} {'is' if n == 1 else 'are'} kept.", width="stretch")
         else:
             st.caption(
-                f"{study.EPOCHS} epochs on these drawings alone, less a fifth that is held out to test it. The model "
-                "itself stays as it is.",
+                f"{study.EPOCHS} epochs on these drawings{'' if rehearse else ' alone'}, less a fifth that is held out "
+                "to test it. The model itself stays as it is.",
                 width="stretch",
             )
     found = study.tuned_on(chosen)
@@ -53,7 +60,8 @@ def _start(scene: Scene, chosen: OwnSet) -> None:
 
     model = scene.models[0]
     try:
-        made = study.create(chosen, model.reference, model.checkpoint)
+        rehearsed = study.REHEARSED if st.session_state.get(_REHEARSE) else 0
+        made = study.create(chosen, model.reference, model.checkpoint, rehearsed=rehearsed)
         supervisor.submit(made)
         own.say("The copy is in the queue; it takes a few seconds.")
     except ExplorerError as error:
@@ -127,11 +135,17 @@ def words(result: Forgetting) -> str:
     original, drawings = result.original, result.drawings
     lost = original.before - original.after
     points = abs(100 * lost / original.n)
-    if lost > 0:
+    if lost > 0 and result.rehearsed:
+        text = (
+            f"**How to read this.** The copy has forgotten {points:.1f} points of what it knew, although "
+            f"{formats.count(result.rehearsed)} original images were mixed in (rehearsal). Without "
+            "them it usually forgets more: try it."
+        )
+    elif lost > 0:
         text = (
             f"**How to read this.** By learning your drawings the copy has forgotten {points:.1f} points of what it "
             "knew: trained on new images alone, a network overwrites its weights without regard to the old ones "
-            "(catastrophic forgetting)."
+            "(catastrophic forgetting). Mix in old images to see how much of it comes back."
         )
     else:
         text = "**How to read this.** The copy has forgotten nothing of what the test images ask for."

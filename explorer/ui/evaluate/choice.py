@@ -1,12 +1,13 @@
 """What is judged: the checkpoint of the sidebar, alone or beside a second one, on its own data set or another."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data import catalog
-from explorer.errors import ExplorerError
+from explorer.errors import DataError, ExplorerError
 from explorer.ui import address, cache, formats, listing, messages, state
 from explorer.ui.evaluate import choice_words, export, results, second
 from explorer.ui.evaluate.scope import Judged, Scope
@@ -57,8 +58,8 @@ def scope(place: DeltaGenerator) -> Scope:
 
 
 def _dataset(own: str) -> str:
-    """Let the user choose the data set that is judged: the checkpoint's own, or another one."""
-    others = [name for name in catalog.names() if name != own]
+    """Let the user choose the data set that is judged: the checkpoint's own, another one, or drawings of the user's."""
+    others = [name for name in (*catalog.names(), *_drawn()) if name != own]
     if not others:
         return own
     unknown = address.adopt(ON, [OWN, *others], OWN)
@@ -112,9 +113,18 @@ def _judge_on(value: str) -> None:
 def _foreign(entry: Entry | None, dataset: str) -> str | None:
     """Return the title of the set that a checkpoint was trained on, where the images are of another."""
     own = entry.dataset if entry else None
-    if own in (None, dataset):
+    if own is None or catalog.base(own) == catalog.base(dataset):
         return None
     return catalog.get(own).title if own in catalog.names() else own
+
+
+def _drawn() -> list[str]:
+    """Return the published sets of drawings that can be read."""
+    found = []
+    for name in catalog.own_names():
+        with suppress(DataError):
+            found.append(catalog.get(name).name)
+    return found
 
 
 def _judged(selection: Selection, entry: Entry | None) -> Judged:
