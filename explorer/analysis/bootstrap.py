@@ -43,10 +43,11 @@ def bootstrap_averages(predictions: Predictions, rankings: Rankings, resamples: 
     Returns
     -------
     ndarray
-        float64, shape (resamples, 2): macro and micro area of each resample; NaN where undefined.
+        float64, shape (resamples, 2): macro and micro area of each resample; NaN where undefined, and where no class
+        has two images: every resample would be the same, and no width is not certainty.
     """
     results = np.full((resamples, 2), np.nan)
-    if not predictions.n:
+    if np.bincount(predictions.labels, minlength=1).max() < 2:
         return results
     areas = _areas(predictions, rankings)
     random = np.random.default_rng(seed)

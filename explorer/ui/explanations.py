@@ -103,7 +103,9 @@ def confusion(
     text = "Each row is a true class, each column a predicted one; the diagonal holds what is right. "
     if not counts[row, column]:
         return text + "Here nothing stands beside it: no image is classified wrongly."
-    text += f"The most frequent error: {count(int(counts[row, column]))} images of {true} were taken for {predicted}"
+    most = int(counts[row, column])
+    errors = f"{count(most)} images of {true} were" if most > 1 else f"1 image of {true} was"
+    text += f"The most frequent error: {errors} taken for {predicted}"
     if view == "By row":
         text += f", which is {percent(float(matrix.by_row[row, column]))} of all {true}; rows add up to 100%"
     if view == "By column":

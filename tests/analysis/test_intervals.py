@@ -171,7 +171,13 @@ def test_parts_of_the_work_do_not_change_the_result(random_predictions, monkeypa
 @pytest.mark.parametrize("exact_up_to", [0, 10**9])
 @pytest.mark.parametrize(
     ("labels", "macro", "micro"),
-    [([], False, False), ([0], False, True), ([0, 0, 0, 0], False, True), ([0, 1, 0, 1, 1], True, True)],
+    [
+        ([], False, False),
+        ([0], False, False),
+        ([0, 1, 2], False, False),
+        ([0, 0, 0, 0], False, True),
+        ([0, 1, 0, 1, 1], True, True),
+    ],
 )
 def test_what_is_undefined_stays_so(make_predictions, monkeypatch, labels, macro, micro, exact_up_to):
     monkeypatch.setattr(bootstrap, "EXACT", exact_up_to)

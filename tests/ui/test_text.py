@@ -2,7 +2,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from explorer.ui import text
@@ -41,10 +41,11 @@ def test_long_text_is_cut():
     assert text.shorten("x" * 50, 10) == "x" * 9 + "…"
 
 
+@example([["", "\r"], ["a\rb", "\r\n"]])
 @given(st.lists(st.lists(st.one_of(st.text(), st.integers(), st.floats(allow_nan=False)), min_size=2, max_size=2)))
 def test_csv_comes_back_and_holds_no_formula(rows):
     written = csv_text(["a", "b"], rows)
-    back = list(csv.reader(io.StringIO(written)))
+    back = list(csv.reader(io.StringIO(written, newline="")))
     assert back[0] == ["a", "b"]
     assert len(back) == len(rows) + 1
     for given_row, row in zip(rows, back[1:], strict=True):

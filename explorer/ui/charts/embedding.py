@@ -140,9 +140,8 @@ def _room(points: NDArray[np.float64]) -> list[bool]:
 
 def _colours(names: Sequence[str]) -> alt.Color:
     scale = alt.Scale(domain=list(names), range=list(theme.class_colours(len(names))))
-    return alt.Color(
-        "class:N", scale=scale, legend=alt.Legend(title=None, orient="right", symbolOpacity=1, symbolSize=70)
-    )
+    legend = alt.Legend(title=None, orient="bottom", columns=3, symbolOpacity=1, symbolSize=70)
+    return alt.Color("class:N", scale=scale, legend=legend)
 
 
 def _shapes(names: Sequence[str]) -> alt.Shape:

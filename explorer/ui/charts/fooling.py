@@ -115,7 +115,7 @@ def epsilon_chart(tried: Adversarial, classes: Sequence[str], shown: float, smal
         "class:N",
         sort=None,
         scale=alt.Scale(domain=names, range=[every[number] for number in leading]),
-        legend=alt.Legend(title=None, orient="top", offset=4, labelLimit=120, symbolType="stroke"),
+        legend=alt.Legend(title=None, orient="top", columns=2, offset=4, labelLimit=110, symbolType="stroke"),
     )
     tooltip = [
         alt.Tooltip("class:N"),

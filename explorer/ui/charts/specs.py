@@ -10,6 +10,8 @@ from typing import Any
 import altair as alt
 from altair.utils import schemapi
 
+from explorer.ui import theme
+
 Spec = dict[str, Any]
 Rows = Sequence[dict[str, Any]]
 
@@ -31,7 +33,14 @@ def named(name: str) -> alt.NamedData:
 
 
 def specification(chart: alt.Chart | alt.LayerChart | alt.FacetChart, **datasets: Rows) -> Spec:
-    """Return a chart as Vega-Lite, with the rows of each data set that it names."""
+    """Return a chart as Vega-Lite, with the rows of each data set that it names.
+
+    Its words have the page's colour: Streamlit's own grey is too pale to be read on white.
+    """
     spec: Spec = chart.to_dict(validate=False)
+    ink = theme.colour("textColor")
+    config = spec.setdefault("config", {})
+    for part in ("axis", "legend"):
+        config[part] = {"labelColor": ink, "titleColor": ink} | config.get(part, {})
     spec["datasets"] = {name: list(rows) for name, rows in datasets.items()}
     return spec

@@ -90,7 +90,7 @@ def _table(ids: tuple[str, ...], going: bool) -> None:
 
 def _one(run: Summary) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.markdown(f"**{markdown(shorten(run.name, 60))}**", width="stretch")
+        st.markdown(f"**{markdown(shorten(run.name, 90))}**", width="stretch")
         st.button("Watch it on the page Train", key=f"tuned-{run.id}", type="tertiary", on_click=_watch, args=(run.id,))
     status = run.status
     if status.state in ACTIVE:
