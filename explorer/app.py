@@ -36,6 +36,7 @@ _page = st.navigation(
         if state.page_exists(name)
     ]
 )
+st.html(_HERE / "ui" / "page.css")
 state.follow()
 address.turn_to(_page.url_path)
 with messages.shown():
