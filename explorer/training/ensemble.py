@@ -126,13 +126,12 @@ class _SeedLoop(Loop):
     def __init__(self, config: TrainConfig, plan: Plan, state: EnsembleState, *steering: Any) -> None:
         super().__init__(config, plan, state, *steering)
         self.batches = SeedBatches(config, state.seeds, plan, load_split(config.dataset, "train"), state.device)
-        self.parameters = list(state.network.parameters())
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Take one step of all seeds; each one's gradients are those of its own mean loss."""
         state, count, truth = self.state, len(labels), labels.t()
         for parameter in self.parameters:
-            parameter.grad = None  # as `zero_grad` does, without what that reports to a profiler
+            parameter.grad = None
         logits = state.network.compute(images, self._reseed)
         sums, gradient = losses_and_gradient(self.config, logits.detach(), truth)
         logits.backward(gradient)

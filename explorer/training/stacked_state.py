@@ -33,8 +33,6 @@ class EnsembleState(TrainingState):
 
     network: StackedNetwork
     average: StackedNetwork | None
-    _correct: Tensor
-    _uncounted: list[tuple[Tensor, Tensor]]
 
     def __init__(self, config: TrainConfig, seeds: Sequence[int], device: torch.device) -> None:
         configs = [with_seed(config, seed) for seed in seeds]
@@ -64,23 +62,9 @@ class EnsembleState(TrainingState):
         self.loss_sum = self.loss_sum.repeat(len(self.seeds))
         self.correct = self.correct.repeat(len(self.seeds))
 
-    def note_predictions(self, logits: Tensor, labels: Tensor) -> None:
-        """Have `correct` count a batch: logits (K, C, B) against labels (K, B)."""
-        self._uncounted.append((logits, labels))
-
-    @property
-    def correct(self) -> Tensor:
-        """Correct predictions so far, shape (K,); counted when asked for, which is quicker than at every step."""
-        if self._uncounted:
-            logits, labels = (torch.cat(parts, -1) for parts in zip(*self._uncounted, strict=True))
-            self._correct = self._correct + (logits.transpose(1, 2).contiguous().argmax(2) == labels).sum(1)
-            self._uncounted = []
-        return self._correct
-
-    @correct.setter
-    def correct(self, value: Tensor) -> None:
-        self._correct = value
-        self._uncounted = []
+    def _hits(self, logits: tuple[Tensor, ...], labels: tuple[Tensor, ...]) -> Tensor:
+        every = torch.cat(logits, -1).transpose(1, 2).contiguous()
+        return (every.argmax(2) == torch.cat(labels, -1)).sum(1)
 
     def network_of(self, index: int) -> nn.Module:
         """Return an ordinary network, in evaluation mode, with the weights that are evaluated for one seed.

@@ -15,6 +15,8 @@ from explorer.training.plan import input_shape
 from explorer.training.randomness import seed_global
 
 NUMBERS = ("epoch", "step", "updates", "seen", "seconds", "train_seconds", "best_accuracy", "best_epoch")
+COUNTED_AT_ONCE = 256
+"""Batches whose outputs wait to be compared with their labels, at most."""
 
 
 class TrainingState:
@@ -35,6 +37,9 @@ class TrainingState:
     seconds, train_seconds : float
         Time spent on the run, and on the steps of the unfinished epoch.
     """
+
+    _correct: Tensor
+    _uncounted: list[tuple[Tensor, Tensor]]
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         seed_global(torch.device("cpu"), config.seed, "weights")
@@ -64,6 +69,28 @@ class TrainingState:
             self.device
         )
         self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
+
+    def note_predictions(self, logits: Tensor, labels: Tensor) -> None:
+        """Have `correct` count a batch: logits (B, C) against labels (B,); of seeds at once (K, C, B) and (K, B)."""
+        self._uncounted.append((logits, labels))
+        if len(self._uncounted) >= COUNTED_AT_ONCE:
+            self.correct = self.correct  # counts what waits
+
+    @property
+    def correct(self) -> Tensor:
+        """Correct predictions so far; counted when asked for, which is quicker than at every step."""
+        if self._uncounted:
+            self._correct = self._correct + self._hits(*zip(*self._uncounted, strict=True))
+            self._uncounted = []
+        return self._correct
+
+    @correct.setter
+    def correct(self, value: Tensor) -> None:
+        self._correct = value
+        self._uncounted = []
+
+    def _hits(self, logits: tuple[Tensor, ...], labels: tuple[Tensor, ...]) -> Tensor:
+        return (torch.cat(logits).argmax(1) == torch.cat(labels)).sum()
 
     def note_accuracy(self, accuracy: float) -> None:
         """Take the validation accuracy of the epoch just completed into account."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.analysis.output import softmax
 from explorer.errors import CheckpointError
 from explorer.ui.loaded import classifier, computing
 
@@ -42,8 +43,12 @@ class Explained:
         return None if self.gained is None else self.total - self.gained
 
 
-def probabilities(chosen: "Checkpoint", image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the softmax outputs (C,) for an image (H, W).
+FEW = 16
+"""Up to so many images are quick: see `loaded.computing`."""
+
+
+def logits(chosen: "Checkpoint", images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the outputs (N, C) for images (N, H, W).
 
     Raises
     ------
@@ -52,16 +57,25 @@ def probabilities(chosen: "Checkpoint", image: NDArray[np.uint8]) -> NDArray[np.
     """
     from explorer.analysis.predictions import predict
 
-    with computing(quick=True):
-        logits = predict(classifier(chosen), image[None])[0].astype(np.float64)
-    if not np.isfinite(logits).all():
+    with computing(quick=len(images) <= FEW):
+        found: NDArray[np.float64] = predict(classifier(chosen), images).astype(np.float64)
+    if not np.isfinite(found).all():
         raise CheckpointError(
             "The outputs of this checkpoint are not finite numbers, so there is nothing to show. Choose another epoch "
             "or another checkpoint."
         )
-    exponentials = np.exp(logits - logits.max())
-    result: NDArray[np.float64] = exponentials / exponentials.sum()
-    return result
+    return found
+
+
+def probabilities(chosen: "Checkpoint", image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the softmax outputs (C,) for an image (H, W).
+
+    Raises
+    ------
+    CheckpointError
+        The outputs are not finite numbers.
+    """
+    return softmax(logits(chosen, image[None])[0])
 
 
 def attribution(chosen: "Checkpoint", image: NDArray[np.uint8], method: str, target: int) -> NDArray[np.float32]:

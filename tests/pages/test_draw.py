@@ -290,10 +290,10 @@ def test_noise_is_none_of_these_and_a_garment_is(run):
     learnt = known._learn(small().classifier(), small().classes, small().digest, "fashion-mnist")
     assert isinstance(learnt.detector, Detector)
     for image, novel in ((noise, True), (test.images[0], False)):
-        view = known.View(model, np.log(probabilities(image)))
+        view = known.View(np.log(probabilities(image)), model)
         logits = small().classifier()(to_pixels(image[None])).double().detach().numpy()[0]
         assert softmax(logits) == pytest.approx(probabilities(image))
-        assert learnt.judge(known.View(model, logits), image).novel is novel
+        assert learnt.judge(known.View(logits, model), image).novel is novel
         assert view.predicted == int(logits.argmax())
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from explorer.analysis.output import softmax
 from explorer.errors import DataError
 from explorer.studies.tuning import Change, Forgetting
 from explorer.ui import theme
 from explorer.ui.draw import background, models, tuning
-from explorer.ui.draw.sight import View, softmax
+from explorer.ui.draw.sight import View
 from explorer.ui.draw.target import painted
 from explorer.ui.draw.target_words import rival
 
@@ -60,17 +61,17 @@ def test_only_so_many_are_kept():
 
 
 def view(*logits):
-    return View(None, np.array(logits, np.float64))
+    return View(np.array(logits, np.float64), None)
 
 
 def test_loss_and_rank_are_those_of_the_definition():
     found = view(1.0, 3.0, 2.0, 3.0)
     shares = np.exp([1, 3, 2, 3]) / np.exp([1, 3, 2, 3]).sum()
     assert found.probabilities == pytest.approx(shares)
-    assert [found.loss(k) for k in range(4)] == pytest.approx(-np.log(shares))
+    assert [found.cross_entropy(k) for k in range(4)] == pytest.approx(-np.log(shares))
     assert [found.rank(k) for k in range(4)] == [4, 1, 3, 1]
     assert found.predicted == 1
-    assert view(1000.0, 0.0).loss(1) == pytest.approx(1000)
+    assert view(1000.0, 0.0).cross_entropy(1) == pytest.approx(1000)
     assert softmax(np.array([[1000.0, 1000.0]])) == pytest.approx(0.5)
 
 

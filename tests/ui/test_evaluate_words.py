@@ -8,11 +8,12 @@ from torch.nn import functional
 from explorer.analysis.calibration import Reliability, TemperatureScaling, tempered
 from explorer.analysis.confusion import ConfusionMatrix
 from explorer.analysis.mistakes import Slices
+from explorer.analysis.output import one_hot
 from explorer.analysis.predictions import Predictions
 from explorer.analysis.rejection import kept
 from explorer.ui.evaluate import calibration_words, response_words, slice_words
 from explorer.ui.evaluate.calibration_results import Tempered
-from explorer.ui.evaluate.output import Output, one_hot
+from explorer.ui.evaluate.output import Answer
 from explorer.ui.evaluate.results import Results
 
 NAMES = ("a*b", "c", "d")
@@ -144,7 +145,7 @@ def test_the_pairs_are_counted_in_both_directions():
 
 def test_an_output_is_compared_with_its_target():
     logits = np.array([1.0, -2.0, 0.5])
-    output = Output("A", NAMES, logits)
+    output = Answer(logits, "A", NAMES)
     tensor = torch.tensor(logits)
     assert output.probabilities == pytest.approx(tensor.softmax(0).numpy())
     target = 2
@@ -161,14 +162,14 @@ def test_an_output_is_compared_with_its_target():
 
 
 def test_extreme_logits_keep_finite_errors():
-    output = Output("A", NAMES, np.array([1e4, -1e4, 0.0]))
+    output = Answer(np.array([1e4, -1e4, 0.0]), "A", NAMES)
     assert output.cross_entropy(1) == pytest.approx(2e4)
     assert output.squared_error(1) == pytest.approx(2)
     assert output.squared_error(0) == 0
 
 
 def test_equal_probabilities_are_said_to_be_equal():
-    output = Output("A", NAMES, np.zeros(3))
+    output = Answer(np.zeros(3), "A", NAMES)
     assert output.tied == 3
     assert output.rank(2) == 1
     assert "3 classes that share the highest output" in response_words.verdict(output, 2, False)

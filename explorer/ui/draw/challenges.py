@@ -11,13 +11,13 @@ import streamlit as st
 from explorer.data.drawing import Steps
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
-from explorer.ui import formats, sketch
+from explorer.ui import answers, formats, sketch
 from explorer.ui.controls import segments
 from explorer.ui.draw import board, challenge_words, machine, renew
 from explorer.ui.draw.challenge_words import RULES, TITLES
 from explorer.ui.draw.models import short
 from explorer.ui.draw.rounds import Kind, Moment, Reached, Round
-from explorer.ui.draw.sight import Scene, Sight, logits
+from explorer.ui.draw.sight import Scene, Sight
 from explorer.ui.images import img_tag
 from explorer.ui.text import html_text, markdown
 
@@ -104,7 +104,7 @@ def _image(scene: Scene, kind: Kind) -> tuple[np.ndarray | None, int]:
     rows = np.array(random.sample(range(len(test)), min(TRIED, len(test))))
     fine = np.ones(len(rows), bool)
     for model in scene.models[: 2 if kind == "fool" else 1]:
-        fine &= logits(model, test.images[rows]).argmax(axis=1) == test.labels[rows]
+        fine &= answers.logits(model.checkpoint, test.images[rows]).argmax(axis=1) == test.labels[rows]
     if not fine.any():
         return None, 0
     row = int(rows[fine][0])

@@ -6,13 +6,14 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from explorer.analysis.output import softmax
 from explorer.data.drawing import Step, Steps
 from explorer.data.placement import Grey
 from explorer.data.preparation import STEP_NAMES
 from explorer.errors import ImageError
-from explorer.ui import formats, theme
+from explorer.ui import answers, formats, theme
 from explorer.ui.draw import listed
-from explorer.ui.draw.sight import Scene, Sight, logits, softmax
+from explorer.ui.draw.sight import Scene, Sight
 from explorer.ui.images import img_tag
 from explorer.ui.text import html_text, markdown
 
@@ -91,7 +92,7 @@ def _switched_one(scene: Scene, sight: Sight) -> dict[str, tuple[int, float, flo
     made = {name: image for name, image in images.items() if image is not None}
     if not made:
         return dict.fromkeys(images)
-    shares = softmax(logits(scene.models[0], np.stack(list(made.values()))))
+    shares = softmax(answers.logits(scene.models[0].checkpoint, np.stack(list(made.values()))))
     top = sight.first.predicted
     found = {
         name: (int(row.argmax()), float(row.max()), float(row[top])) for name, row in zip(made, shares, strict=True)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.analysis.output import softmax
 from explorer.data import catalog
 from explorer.data.splits import load_split, stratify
 from explorer.ui.draw import background
 from explorer.ui.draw.background import Job
 from explorer.ui.draw.models import Model
-from explorer.ui.draw.sight import View, softmax
+from explorer.ui.draw.sight import View
 from explorer.ui.loaded import classifier, computing
 
 if TYPE_CHECKING:

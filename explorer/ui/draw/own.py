@@ -10,10 +10,9 @@ from explorer.data import own_sets
 from explorer.data.own_set import MAX_NAME, Change, OwnSet
 from explorer.data.placement import Grey
 from explorer.errors import DataError, ExplorerError
-from explorer.ui import address
+from explorer.ui import address, answers
 from explorer.ui.draw import renew
 from explorer.ui.draw.models import Model
-from explorer.ui.draw.sight import logits
 from explorer.ui.text import markdown, shorten
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ SET = "set"
 """Widget and URL parameter: the id of the set."""
 FIRST = "My drawings"
 MOST_CHANGES = 50
+PART = 100
+"""Drawings that are predicted at a time, while others may have to wait."""
 _NAME = "collect-name"
 _CHANGES = "collect:changes"
 _SAID = "collect:said"
@@ -162,9 +163,7 @@ def _predictions(digest: str, number: str, modified: int, _model: Model, _own: O
     classes = _model.checkpoint.classes
     if len(_own.classes) != len(classes):
         raise DataError("This set of drawings has other classes than the model. Choose another set.")
-    found = (
-        np.concatenate([logits(_model, split.images[start : start + 100]) for start in range(0, len(split), 100)])
-        if len(split)
-        else np.empty((0, len(classes)))
-    )
+    starts = range(0, len(split), PART)
+    parts = [answers.logits(_model.checkpoint, split.images[start : start + PART]) for start in starts]
+    found = np.concatenate(parts) if parts else np.empty((0, len(classes)))
     return Predictions(found.astype(np.float32), split.labels, split.indices, classes, digest, split.dataset, "own")

@@ -3,24 +3,17 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
+from explorer.analysis.output import Output
 from explorer.data.colour import Pixels
 from explorer.data.drawing import Normalisation, Prepared, Steps, prepare_drawing, prepare_photo
 from explorer.data.placement import Grey
-from explorer.errors import CheckpointError
-from explorer.ui import canvas, loaded, sketch
+from explorer.ui import answers, canvas, sketch
 from explorer.ui.canvas import Drawing
 from explorer.ui.draw.models import Model
-
-UNUSABLE = "The outputs of this checkpoint are not finite numbers. Choose another checkpoint."
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,35 +49,10 @@ class Scene:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """What one model says of one image: its logits, float64 (C,)."""
+class View(Output):
+    """What one model says of one image."""
 
     model: Model
-    logits: FloatArray
-
-    @cached_property
-    def probabilities(self) -> FloatArray:
-        """Softmax of the logits, (C,)."""
-        return softmax(self.logits)
-
-    @property
-    def predicted(self) -> int:
-        """The class with the highest logit."""
-        return int(self.logits.argmax())
-
-    @property
-    def confidence(self) -> float:
-        """The probability of the predicted class."""
-        return float(self.probabilities[self.predicted])
-
-    def loss(self, target: int) -> float:
-        """Return minus the logarithm of a class's probability."""
-        shifted = self.logits - self.logits.max()
-        return float(np.log(np.exp(shifted).sum()) - shifted[target])
-
-    def rank(self, target: int) -> int:
-        """Return the place of a class among all, 1 for the most probable."""
-        return int((self.logits > self.logits[target]).sum()) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,32 +109,8 @@ def see(scene: Scene) -> Sight | None:
         return None
     way = _way(drawing, scene)
     prepared = way.prepare(scene.steps)
-    views = tuple(View(model, logits(model, prepared.image[None])[0]) for model in scene.models)
+    views = tuple(View(answers.logits(model.checkpoint, prepared.image[None])[0], model) for model in scene.models)
     return Sight(drawing, prepared, way.prepare, views, way.photo)
-
-
-def logits(model: Model, images: NDArray[np.uint8]) -> FloatArray:
-    """Return the outputs of a model for images (N, 28, 28): (N, C).
-
-    Raises
-    ------
-    CheckpointError
-        They are not finite.
-    """
-    from explorer.analysis.predictions import predict
-
-    with loaded.computing(quick=True):
-        found: FloatArray = predict(loaded.classifier(model.checkpoint), images).astype(np.float64)
-    if not np.isfinite(found).all():
-        raise CheckpointError(UNUSABLE)
-    return found
-
-
-def softmax(values: FloatArray) -> FloatArray:
-    """Turn logits (..., C) into probabilities."""
-    exponentials = np.exp(values - values.max(axis=-1, keepdims=True))
-    shares: FloatArray = exponentials / exponentials.sum(axis=-1, keepdims=True)
-    return shares
 
 
 def _way(drawing: Drawing, scene: Scene) -> _Way:

@@ -81,7 +81,7 @@ def _facts(scene: Scene, sight: Sight, target: int) -> None:
     with st.container(horizontal=True, gap="medium"):
         for label, value, explanation in (
             ("Probability", formats.percent(view.probabilities[target]), target_words.PROBABILITY),
-            ("Loss", formats.loss(view.loss(target)), target_words.LOSS),
+            ("Loss", formats.loss(view.cross_entropy(target)), target_words.LOSS),
             ("Rank", f"{view.rank(target)} of {len(scene.classes)}", target_words.RANK),
         ):
             st.metric(label, value, help=explanation, width="content")

@@ -39,10 +39,10 @@ def verdict(view: View, classes: tuple[str, ...], target: int | None, name: str 
     if target is None:
         return text
     if target == view.predicted:
-        return f"{text} ✓ That is what you meant; the loss is {loss(view.loss(target))}."
+        return f"{text} ✓ That is what you meant; the loss is {loss(view.cross_entropy(target))}."
     return (
         f"{text} × You meant **{markdown(classes[target])}**: it gets {percent(view.probabilities[target])}, "
-        f"rank {view.rank(target)} of {len(classes)}, a loss of {loss(view.loss(target))}."
+        f"rank {view.rank(target)} of {len(classes)}, a loss of {loss(view.cross_entropy(target))}."
     )
 
 

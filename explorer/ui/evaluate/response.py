@@ -10,7 +10,7 @@ from explorer.ui.charts.response import response_chart, response_table
 from explorer.ui.evaluate import inputs, response_words
 from explorer.ui.evaluate.inputs import Given
 from explorer.ui.evaluate.names import true_names
-from explorer.ui.evaluate.output import Output, of_image, of_row
+from explorer.ui.evaluate.output import Answer, of_image, of_row
 from explorer.ui.evaluate.scope import Scope
 from explorer.ui.images import img_tag
 from explorer.ui.text import html_text, markdown, plain
@@ -58,7 +58,7 @@ def _target(scope: Scope, given: Given, classes: tuple[str, ...]) -> int | None:
     return controls.select("It is meant to be", dict(enumerate(classes)), "meant-class", "Target: none")
 
 
-def _outputs(scope: Scope, given: Given) -> list[Output]:
+def _outputs(scope: Scope, given: Given) -> list[Answer]:
     pairs = list(zip("AB", scope.both, strict=False))
     if given.row is not None:
         return [of_row(judged, name, given.row) for name, judged in pairs]
@@ -84,7 +84,7 @@ def _labelled(picture: str, caption: str) -> None:
     st.html(f'{picture}<div style="font-size:.8rem;padding-top:.2rem">{html_text(caption)}</div>', width="content")
 
 
-def _show(outputs: Sequence[Output], target: int | None, place: DeltaGenerator) -> None:
+def _show(outputs: Sequence[Answer], target: int | None, place: DeltaGenerator) -> None:
     """Show the verdict, the errors, the bars and the table."""
     classes = outputs[0].classes
     with place:
@@ -109,14 +109,14 @@ def _show(outputs: Sequence[Output], target: int | None, place: DeltaGenerator) 
             _table(outputs, target)
 
 
-def _errors(output: Output, target: int) -> None:
+def _errors(output: Answer, target: int) -> None:
     """Show the errors of an output in one line, each with its explanation."""
     with st.container(horizontal=True, gap="medium"):
         for name, value, explanation in response_words.errors(output, target):
             st.markdown(f":small[{name}] **{value}**", help=explanation, width="content")
 
 
-def _table(outputs: Sequence[Output], target: int | None) -> None:
+def _table(outputs: Sequence[Answer], target: int | None) -> None:
     """Show logits and probabilities of every class as numbers, the target as 1 and 0."""
     classes = outputs[0].classes
     rows: list[dict[str, str]] = []

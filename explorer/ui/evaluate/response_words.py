@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from explorer.ui.evaluate.output import Output
+from explorer.ui.evaluate.output import Answer
 from explorer.ui.formats import count, loss, percent
 from explorer.ui.text import markdown
 
@@ -13,7 +13,7 @@ UPLOAD_HINT = (
 CANVAS_EMPTY = "The canvas is empty. Draw something on the page Draw; it appears here."
 
 
-def verdict(output: Output, target: int | None, several: bool) -> str:
+def verdict(output: Answer, target: int | None, several: bool) -> str:
     """Say what the model answers, and how far that is from the target."""
     name = markdown(output.classes[output.predicted])
     top = float(output.probabilities[output.predicted])
@@ -32,7 +32,7 @@ def verdict(output: Output, target: int | None, several: bool) -> str:
     )
 
 
-def errors(output: Output, target: int) -> list[tuple[str, str, str]]:
+def errors(output: Answer, target: int) -> list[tuple[str, str, str]]:
     """Return name, value and explanation of the errors of this output."""
     classes = len(output.classes)
     guess = 1 - 1 / classes
@@ -57,7 +57,7 @@ def errors(output: Output, target: int) -> list[tuple[str, str, str]]:
     ]
 
 
-def figure(outputs: Sequence[Output], target: int | None) -> str:
+def figure(outputs: Sequence[Answer], target: int | None) -> str:
     """Explain the bars."""
     output = outputs[0]
     name = markdown(output.classes[output.predicted])

@@ -30,7 +30,7 @@ def highest(top: Sequence[RankedInput], several: bool) -> list[dict[str, str]]:
     """Return the rows of the table of the highest inputs."""
     rows = []
     for one in top:
-        row = {"Input": f"{one.input}", "Row": f"{one.row}", "Col.": f"{one.column}", "Std. dev.": short(one.value)}
+        row = {"Input": f"{one.input}", "Row": f"{one.row}", "Col.": f"{one.column}", "Std. dev.": short(one.value, 3)}
         rows.append(row | ({"Spread": short(one.spread)} if several else {}))
     return rows
 

@@ -5,15 +5,16 @@ import math
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def short(value: float) -> str:
-    """Write a size with two significant digits, very large and very small ones with a power of ten."""
+def short(value: float, digits: int = 2) -> str:
+    """Write a size with a few significant digits, very large and very small ones with a power of ten."""
     if not value or not math.isfinite(value):
         return "0" if value == 0 else "–"
     sign, size = "−" if value < 0 else "", abs(value)
-    exponent = math.floor(math.log10(float(f"{size:.1e}")))
+    exponent = math.floor(math.log10(float(f"{size:.{digits - 1}e}")))
     if -3 <= exponent <= 5:
-        return f"{sign}{round(size, 1 - exponent):,.{max(0, 1 - exponent)}f}"
-    return f"{sign}{size / 10**exponent:.1f} × 10{str(exponent).translate(_RAISED)}"
+        places = digits - 1 - exponent
+        return f"{sign}{round(size, places):,.{max(0, places)}f}"
+    return f"{sign}{size / 10**exponent:.{digits - 1}f} × 10{str(exponent).translate(_RAISED)}"
 
 
 def signed(value: float) -> str:
