@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from explorer.devices import cores
-
 settings.register_profile("ci", derandomize=True)
 """The same examples every time; new ones are looked for on people's own machines."""
 if os.environ.get("CI"):
     settings.load_profile("ci")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Run one process more than there are cores: those of the browser tests wait much of their time."""
-    return cores() + 1
 
 
 @pytest.fixture(scope="session", autouse=True)
