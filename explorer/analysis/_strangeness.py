@@ -19,6 +19,9 @@ SHARE = 0.99
 NEIGHBOUR = 5
 REMEMBERED = 5_400
 _CHUNK = 256
+_ALONE = 2
+"""Up to so many images NumPy multiplies itself: the threads of a BLAS cost them more than they save, on a busy machine
+ten times as much."""
 _LEAST = 1e-9
 
 
@@ -73,7 +76,9 @@ class Memory:
         for start in range(0, len(images), _CHUNK):
             rows = slice(start, start + _CHUNK)
             queries = _points(images[rows])
-            squares = self.squares - 2 * (queries @ self.points.T)
+            alone = len(queries) <= _ALONE
+            products = np.einsum("qp,mp->qm", queries, self.points) if alone else queries @ self.points.T
+            squares = self.squares - 2 * products
             nearest = np.partition(squares, rank, axis=1)[:, rank] + np.einsum("ij,ij->i", queries, queries)
             found[rows] = np.sqrt(np.maximum(nearest, 0))
         return found

@@ -79,7 +79,8 @@ def _squared_distances(point: FloatArray, points: NDArray[Any]) -> FloatArray:
     step = max(1, CHUNK_BYTES // (8 * max(1, point.size)))
     for start in range(0, len(points), step):
         part = points[start : start + step].astype(np.float64)
-        squares[start : start + step] = np.einsum("ij,ij->i", part, part) - 2 * (part @ point)
+        # not by BLAS, whose threads take ten times as long on a busy machine
+        squares[start : start + step] = np.einsum("ij,ij->i", part, part) - 2 * np.einsum("ij,j->i", part, point)
     return squares + point @ point
 
 

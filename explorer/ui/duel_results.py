@@ -15,6 +15,7 @@ from explorer.training.config import TrainConfig
 from explorer.ui import duel_filling, duel_reading, duel_watch, duel_words, formats, state
 from explorer.ui.charts import duel as drawings
 from explorer.ui.duel_standing import Standing, is_computed_together, seed_of
+from explorer.ui.duel_steering import discard_button
 from explorer.ui.duel_words import ENOUGH_SEEDS
 from explorer.ui.text import markdown
 from explorer.ui.widgets import figure
@@ -151,6 +152,7 @@ def _buttons(standing: Standing) -> None:
                 on_click=_use,
                 args=(standing, config),
             )
+        discard_button(standing)
 
 
 def _evaluate(standing: Standing) -> None:

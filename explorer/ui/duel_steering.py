@@ -31,7 +31,7 @@ def controls(standing: Standing) -> None:
                 disabled=asked or not standing.running,
             )
         elif any(run.status.state != "finished" for run in standing.runs):
-            _button("Resume", "play_arrow", resume, standing, "It goes on where it stood still.")
+            _button("Resume", "play_arrow", resume, standing, "It goes on where it stood still.", primary=True)
 
 
 def pause(standing: Standing) -> None:
@@ -79,6 +79,27 @@ def resume(standing: Standing) -> None:
             supervisor.submit(unfinished[0])
 
 
+def discard(standing: Standing) -> None:
+    """Stop all runs of a duel and put them into the bin; those that are there already do not matter.
+
+    Raises
+    ------
+    RunError
+        A run is still at its last step.
+    """
+    if standing.is_active:
+        pause(standing)
+    for run in standing.runs:
+        steering.discard(run.run)
+
+
+def discard_button(standing: Standing) -> None:
+    """Offer to throw a duel away; a further click confirms it."""
+    with st.popover("Discard", icon=":material/delete:", key="duel-discard-popover"):
+        st.markdown("All its runs stop and go to the bin, from where the page Runs can bring them back.")
+        _button("Discard this duel", None, discard, standing, primary=True)
+
+
 def _each(action: Callable[[Run], None], found: Iterable[Run]) -> None:
     """Do something to each run; one that has just ended does not matter unless all have."""
     problem, done = RunError("This duel is not being computed any more."), 0
@@ -92,14 +113,22 @@ def _each(action: Callable[[Run], None], found: Iterable[Run]) -> None:
         raise problem
 
 
-def _button(title: str, icon: str, action: Action, standing: Standing, about: str, disabled: bool = False) -> None:
+def _button(
+    title: str,
+    icon: str | None,
+    action: Action,
+    standing: Standing,
+    about: str | None = None,
+    disabled: bool = False,
+    primary: bool = False,
+) -> None:
     st.button(
         title,
-        icon=f":material/{icon}:",
+        icon=f":material/{icon}:" if icon else None,
         key=f"duel-{action.__name__}",
         help=about,
         disabled=disabled,
-        type="primary" if action is resume else "secondary",
+        type="primary" if primary else "secondary",
         on_click=_act,
         args=(action, standing),
     )

@@ -1,6 +1,5 @@
 """Models in memory, shared by all sessions and never changed, and the gate through which heavy computing passes."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -8,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from explorer.ui.gate import Gate
+
 if TYPE_CHECKING:
     from explorer.store.checkpoints import Checkpoint, Classifier
 
-_gate = threading.BoundedSemaphore(1)
+_gate = Gate()
 
 
 @contextmanager
@@ -21,12 +22,13 @@ def computing(quick: bool = False) -> Iterator[None]:
     Parameters
     ----------
     quick : bool
-        For what takes a few milliseconds, such as a single image: one thread does it. Several would have to wait for
-        each other, ten times as long as the work itself where the browser draws on the same cores.
+        For what takes a few milliseconds, such as a single image: it goes before all else that waits, and one thread
+        does it. Several would have to wait for each other, ten times as long as the work itself where the browser
+        draws on the same cores.
     """
     import torch
 
-    with _gate:
+    with _gate.passing(haste=quick):
         everything = _threads()
         torch.set_num_threads(1 if quick else everything)
         try:

@@ -1,5 +1,41 @@
-"""What several tests of this folder look for."""
+"""What several tests of this folder look for and wait for."""
 
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]')"
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
 NASTY = "<img src=x onerror=alert(1)>"
 """The name of the seventh class of the checkpoint `nasty`."""
+
+SILENT = """quiet => {
+    const app = document.querySelector('[data-testid=stApp]');
+    const busy = app?.dataset.testScriptState !== 'notRunning'
+        || document.querySelector('[data-testid=stSpinner], [data-stale=true], [data-testid=stSkeleton]');
+    window.silentSince = busy ? null : window.silentSince ?? performance.now();
+    return !busy && performance.now() - window.silentSince >= quiet;
+}"""
+
+
+def settled(page: Any, quiet: int = 400, timeout: int = 90_000) -> None:
+    """Wait until the server has run nothing and nothing was awaited on the page for `quiet` milliseconds."""
+    page.evaluate("window.silentSince = null")
+    page.wait_for_function(SILENT, arg=quiet, timeout=timeout)
+
+
+def becomes(page: Any, read: Callable[[], T], wanted: Callable[[T], object], seconds: float = 20) -> T:
+    """Read until what is read is as wanted, and return it; the last reading must be, however long it took."""
+    for _ in range(int(10 * seconds)):
+        if wanted(read()):
+            break
+        page.wait_for_timeout(100)
+    found = read()
+    assert wanted(found), f"still {found!r} after {seconds:.0f} s"
+    return found
+
+
+def asked(page: Any, name: str) -> str | None:
+    """Return a parameter of the address, as it stands there."""
+    found = re.search(rf"[?&]{name}=([^&]*)", page.url)
+    return found[1] if found else None

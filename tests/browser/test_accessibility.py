@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.marks import READY
+from tests.browser.marks import settled
 
 pytestmark = pytest.mark.browser
 
@@ -29,8 +29,7 @@ def test_nothing_serious_is_found(application, visit, width, scheme):
     for place in PLACES:
         page.goto(f"{application.url}/{place.format(MODEL)}")
         page.locator("h1").first.wait_for(timeout=90_000)
-        page.wait_for_timeout(500)
-        page.wait_for_function(READY, timeout=90_000)
+        settled(page)
         violations = Axe().run(page).response["violations"]
         found += [(place, one["id"], one["nodes"][0]["html"]) for one in violations if one["impact"] in SERIOUS]
     assert found == []

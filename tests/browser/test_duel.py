@@ -12,7 +12,7 @@ from explorer.studies import duels
 from explorer.training import queue, steering
 from explorer.training.config import TrainConfig
 from explorer.ui import duel_words
-from tests.browser.marks import READY
+from tests.browser.marks import becomes, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -114,7 +114,7 @@ def test_a_duel_is_filled_in_fought_and_judged(started, visit):
     assert all(duel_words.points(abs(end), "") in said for end in (found.low, found.high))
     assert ("is better by" in said) == found.is_distinguishable
     page.wait_for_function("() => document.querySelectorAll('[data-testid=stVegaLiteChart] svg').length === 3")
-    assert page.get_by_test_id("stProgress").count() == 0
+    becomes(page, page.get_by_test_id("stProgress").count, lambda count: count == 0)
     assert errors(visit) == []
 
 
@@ -125,8 +125,7 @@ def test_a_running_duel_changes_in_place_and_is_steered(started, visit):
     page.wait_for_function("() => document.querySelectorAll('[data-testid=stVegaLiteChart] svg').length === 2")
     until(lambda: all(run.status.epoch >= 1 for side in duels.SIDES for run in duel.side(side)))
     page.get_by_test_id("stProgress").first.get_by_text("best accuracy").wait_for()
-    page.wait_for_function(READY)
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1500)  # until the height of the charts is settled
     page.evaluate(WATCHED)
     page.wait_for_function("() => window.watched.ticks >= 4")
     assert page.evaluate(KEPT)
@@ -148,7 +147,7 @@ def test_a_running_duel_changes_in_place_and_is_steered(started, visit):
 def test_the_page_shows_without_errors_and_without_sideways_scrolling(started, visit, width, scheme):
     page = opened(visit, f"{started.url}/duel", viewport={"width": width, "height": 844}, color_scheme=scheme)
     page.locator("[data-testid=stVegaLiteChart] svg").first.wait_for()
-    page.wait_for_function(READY)
+    settled(page)
     assert page.get_by_test_id("stException").count() == 0
     assert page.get_by_test_id("stAlertContentError").count() == 0
     wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")

@@ -8,7 +8,7 @@ import pytest
 
 from explorer.data.splits import load_split
 from explorer.store.checkpoints import load_checkpoint
-from tests.browser.marks import NASTY, READY
+from tests.browser.marks import NASTY, becomes, settled
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +18,8 @@ PICTURES = (
     "list => list.map(tile => { const style = getComputedStyle(tile.querySelector('.picture'));"
     " return [style.width, style.height, style.imageRendering, style.backgroundPositionY]; })"
 )
+
+ROWS = "all => all.map(one => Number(one.dataset.row))"
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,7 @@ def rows_of(logits: Any, true: int, predicted: int) -> list[int]:
 def ready(page: Any) -> None:
     """Wait until the matrix is drawn and nothing is still being computed."""
     page.locator(CELLS).first.wait_for(state="attached", timeout=90_000)
-    page.wait_for_function(READY, timeout=90_000)
-    page.wait_for_timeout(300)
+    settled(page)
 
 
 def tiles(page: Any) -> Any:
@@ -55,12 +56,7 @@ def tiles(page: Any) -> Any:
 
 def await_rows(page: Any, rows: list[int]) -> None:
     """Wait until the gallery shows these rows."""
-    for _ in range(100):
-        shown = tiles(page).evaluate_all("all => all.map(one => Number(one.dataset.row))")
-        if shown == rows:
-            return
-        page.wait_for_timeout(100)
-    assert shown == rows
+    becomes(page, lambda: tiles(page).evaluate_all(ROWS), lambda shown: shown == rows)
 
 
 def centre(element: Any) -> tuple[float, float]:
@@ -79,8 +75,10 @@ def test_from_a_cell_to_its_images_to_one_of_them_and_back(application, logits, 
     page.wait_for_url(re.compile(r"cell=6-0"))
     expected = rows_of(logits, 6, 0)
     await_rows(page, expected[:24])
-    assert centre(page.locator(MARK)) == pytest.approx(centre(page.locator(CELLS).nth(10 * 6 + 0)), abs=1)
-    assert page.locator(".st-key-cell input").input_value().startswith("Shirt → T-shirt/top")
+    where = pytest.approx(centre(page.locator(CELLS).nth(10 * 6 + 0)), abs=1)
+    becomes(page, lambda: centre(page.locator(MARK)), lambda found: found == where)
+    named = page.locator(".st-key-cell input").input_value
+    becomes(page, named, lambda found: found.startswith("Shirt → T-shirt/top"))
     styles = tiles(page).evaluate_all(PICTURES)
     assert styles == [["84px", "84px", "pixelated", f"{-84 * k}px"] for k in range(24)]
     assert re.fullmatch(r"Shirt; predicted T-shirt/top \d+\.\d%, wrong", tiles(page).first.get_attribute("aria-label"))
@@ -94,7 +92,7 @@ def test_from_a_cell_to_its_images_to_one_of_them_and_back(application, logits, 
     page.keyboard.press("ArrowRight")
     page.wait_for_url(re.compile(rf"image={expected[2]}\b"))
     dialog.get_by_text(f"3 of {len(expected)}").wait_for()
-    page.wait_for_function(READY)
+    settled(page)
     link = page.url
     page.keyboard.press("Escape")
     page.wait_for_url(lambda url: "image=" not in url)
@@ -106,8 +104,8 @@ def test_from_a_cell_to_its_images_to_one_of_them_and_back(application, logits, 
     dialog.get_by_role("button", name="Edit it on the canvas").click()
     page.get_by_role("heading", name="Draw", exact=True).wait_for()
     page.get_by_text("The image from Evaluate").wait_for()
-    assert page.get_by_role("dialog").count() == 0
-    assert "image=" not in page.url
+    page.get_by_role("dialog").wait_for(state="detached")
+    page.wait_for_url(lambda url: "image=" not in url)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (390, "light")])
@@ -123,7 +121,7 @@ def test_names_are_text_and_nothing_is_cut_at_any_size(application, logits, visi
     await_rows(page, rows_of(logits, 6, 0)[:24])
     assert tiles(page).first.get_attribute("aria-label").startswith(NASTY)
     numbers = page.locator(".st-key-figure-confusion-matrix .mark-text.role-mark text")
-    assert numbers.count() == 100
+    becomes(page, numbers.count, lambda count: count == 100)
     assert sum(int(text.replace(",", "")) for text in numbers.all_text_contents()) == 10_000
     sizes = numbers.evaluate_all(
         "all => all.map(one => [one.getBBox().width, parseFloat(getComputedStyle(one).fontSize)])"
@@ -132,7 +130,7 @@ def test_names_are_text_and_nothing_is_cut_at_any_size(application, logits, visi
     assert all(size >= 9 and taken <= room for taken, size in sizes)
     tiles(page).first.click()
     page.get_by_role("dialog").get_by_text("Nearest training images").wait_for()
-    page.wait_for_function(READY)
+    settled(page)
     for place in (page.get_by_test_id("stMain"), page.get_by_role("dialog")):
         wide, seen = place.evaluate("part => [part.scrollWidth, part.clientWidth]")
         assert wide <= seen

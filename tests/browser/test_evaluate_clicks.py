@@ -1,11 +1,10 @@
 """Clicks on the figures of Evaluate in a real browser: bars of pairs, bins, slices; the keyboard does the same."""
 
-import re
 from typing import Any
 
 import pytest
 
-from tests.browser.marks import READY
+from tests.browser.marks import asked, becomes, settled
 
 pytestmark = pytest.mark.browser
 
@@ -15,9 +14,7 @@ MODEL = "checkpoint=fashion-mnist-mlp"
 def ready(page: Any) -> None:
     """Wait until the page has its chart and nothing on it is still being computed."""
     page.locator("[data-testid=stVegaLiteChart] :is(canvas, svg)").first.wait_for(timeout=90_000)
-    page.wait_for_timeout(250)
-    page.wait_for_function(READY, timeout=90_000)
-    page.wait_for_timeout(250)
+    settled(page)
 
 
 def click(page: Any, x: float, y: float) -> None:
@@ -25,35 +22,31 @@ def click(page: Any, x: float, y: float) -> None:
     chart = page.locator("[data-testid=stVegaLiteChart] :is(canvas, svg)").first
     box = chart.bounding_box()
     chart.click(position={"x": x * box["width"], "y": y * box["height"]})
-    page.wait_for_timeout(400)
-    ready(page)
 
 
-def asked(page: Any, name: str) -> str | None:
-    """Return a parameter of the address."""
-    found = re.search(rf"[?&]{name}=([^&]*)", page.url)
-    return found[1] if found else None
+def pair(page: Any) -> tuple[str | None, str | None]:
+    """Return the classes of the pair that is asked for."""
+    return asked(page, "mistake-true"), asked(page, "mistake-called")
 
 
 def test_a_bar_filters_and_can_be_clicked_again_after_the_keyboard_chose_another(application, visit):
     page = visit(f"{application.url}/evaluate?{MODEL}&section=Mistakes")
     ready(page)
     click(page, 0.4, 0.3)
-    first = asked(page, "mistake-true"), asked(page, "mistake-called")
-    assert None not in first
+    first = becomes(page, lambda: pair(page), lambda found: None not in found)
+    ready(page)
     page.get_by_role("combobox", name="True class", exact=False).first.click()
     page.keyboard.type("Bag")
     page.keyboard.press("Enter")
-    page.wait_for_timeout(400)
+    becomes(page, lambda: asked(page, "mistake-true"), lambda found: found == "8")
     ready(page)
-    assert asked(page, "mistake-true") == "8"
     click(page, 0.4, 0.3)
-    assert (asked(page, "mistake-true"), asked(page, "mistake-called")) == first
+    becomes(page, lambda: pair(page), lambda found: found == first)
     page.get_by_text("Slices", exact=True).first.click()
-    page.wait_for_timeout(400)
+    page.wait_for_url("**mistakes=**")
     ready(page)
     click(page, 0.4, 0.5)
-    assert asked(page, "slice") is not None
+    page.wait_for_url("**slice=**")
     assert [error for error in visit.errors if "404" not in error] == []
 
 
@@ -61,12 +54,13 @@ def test_a_bin_is_chosen_by_a_click_and_let_go_beside_it(application, visit):
     page = visit(f"{application.url}/evaluate?{MODEL}&section=Calibration")
     ready(page)
     click(page, 0.9, 0.4)
-    assert asked(page, "bin") is not None
+    page.wait_for_url("**bin=**")
+    ready(page)
     click(page, 0.2, 0.3)
-    assert asked(page, "bin") is None
+    page.wait_for_url(lambda url: "bin=" not in url)
     page.get_by_text("Rejection", exact=True).first.click()
-    page.wait_for_timeout(400)
+    page.wait_for_url("**calibration=**")
     ready(page)
     click(page, 0.5, 0.4)
-    assert 20 < int(asked(page, "keep") or 0) < 70
+    becomes(page, lambda: int(asked(page, "keep") or 0), lambda keep: 20 < keep < 70)
     assert [error for error in visit.errors if "404" not in error] == []

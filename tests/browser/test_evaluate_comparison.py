@@ -2,22 +2,14 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from explorer.ui import theme
-from tests.browser.marks import READY
+from tests.browser.marks import settled
 
 pytestmark = pytest.mark.browser
-
-
-def settled(page: Any) -> None:
-    """Wait until the server has nothing more to say, as a user does."""
-    page.wait_for_timeout(300)
-    page.wait_for_function(READY)
-    page.wait_for_timeout(300)
 
 
 def test_from_a_cell_to_its_images_and_back(application, visit):
@@ -28,7 +20,7 @@ def test_from_a_cell_to_its_images_and_back(application, visit):
     cells.nth(60).wait_for(timeout=90_000)
     cells.nth(60).click()
     page.get_by_text("Shirt called T-shirt/top by only one: ").wait_for()
-    assert "behind=60" in page.url
+    page.wait_for_url("**behind=60**")
     button = page.get_by_role("button", name="only A right")
     button.focus()
     page.keyboard.press("Enter")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.marks import READY
+from tests.browser.marks import becomes, settled
 
 pytestmark = pytest.mark.browser
 
@@ -15,8 +15,7 @@ SERVERS, DRAGGED = f"{FIGURE} g.layer_2_marks path", f"{FIGURE} g.layer_3_marks 
 
 def ready(page: Any) -> None:
     page.locator(f"{FIGURE} g.mark-line").first.wait_for(state="attached", timeout=90_000)
-    page.wait_for_function(READY, timeout=90_000)
-    page.wait_for_timeout(500)
+    settled(page)
 
 
 def middle(page: Any, marks: str) -> tuple[float, float]:
@@ -36,15 +35,13 @@ def test_the_point_is_dragged_along_its_curve_and_slider_table_and_address_follo
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 60, y - 40, steps=6)
-    page.wait_for_timeout(300)
-    near = middle(page, DRAGGED)
-    assert abs(near[0] - x) + abs(near[1] - y) > 20, "the point moves while the button is down"
+    near = becomes(page, lambda: middle(page, DRAGGED), lambda at: abs(at[0] - x) + abs(at[1] - y) > 20)
     assert says(page) == before
     page.mouse.up()
     page.wait_for_url("**threshold=0.*")
-    page.wait_for_function(READY)
     page.get_by_text("now called Shirt").wait_for()
-    assert page.locator(DRAGGED).count() == 0
+    settled(page)
+    becomes(page, page.locator(DRAGGED).count, lambda count: count == 0)
     assert middle(page, SERVERS) == pytest.approx(near, abs=1.5), "where it was let go, to the pixel"
     assert page.evaluate("getSelection().toString()") == ""
     slider = page.get_by_role("slider", name="Threshold for Shirt")
@@ -55,12 +52,9 @@ def test_the_point_is_dragged_along_its_curve_and_slider_table_and_address_follo
     page.keyboard.press("ArrowRight")
     page.get_by_text("no longer called Shirt").wait_for()
     page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(1500)
-    page.wait_for_function(READY)
-    moved = slider.get_attribute("aria-valuetext")
-    assert float(moved) > float(value)
-    assert says(page).startswith(f"From {moved} on")
-    assert middle(page, SERVERS) != pytest.approx(near, abs=0.01)
+    said = becomes(page, lambda: says(page), lambda said: float(said.split()[1]) >= float(value) + 0.02)
+    assert said.startswith(f"From {slider.get_attribute('aria-valuetext')} on")
+    becomes(page, lambda: middle(page, SERVERS), lambda at: at != pytest.approx(near, abs=0.01))
     assert [error for error in visit.errors if "404" not in error] == []
 
 
@@ -69,7 +63,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, scheme)
     query = f"{QUERY}&threshold=0.3&curve=precision-recall&corner=True"
     page = visit(f"{application.url}/evaluate?{query}", viewport={"width": 390, "height": 844}, color_scheme=scheme)
     page.locator(".st-key-figure-precision-recall-curves g.mark-line").first.wait_for(state="attached", timeout=90_000)
-    page.wait_for_function(READY, timeout=90_000)
+    settled(page)
     assert says(page).startswith("From 0.30 on")
     wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
     assert wide <= room

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.marks import READY
+from tests.browser.marks import becomes, settled
 
 pytestmark = pytest.mark.browser
 
@@ -21,11 +21,11 @@ def test_from_a_map_to_the_lie_detector_to_a_fooled_model(application, visit):
     page.set_default_timeout(60_000)
     maps = page.locator("button.tile")
     maps.nth(3).wait_for()
-    assert maps.count() == 4
+    becomes(page, maps.count, lambda count: count == 4)
     maps.nth(2).click()
     dialog = page.get_by_role("dialog")
     dialog.locator("canvas, svg.marks").first.wait_for()
-    assert "completeness error" in dialog.inner_text()
+    dialog.get_by_text("completeness error").first.wait_for()
     dialog.get_by_role("button", name="Close").click()
 
     page.get_by_role("radio", name="Lie detector").or_(page.get_by_role("button", name="Lie detector")).first.click()
@@ -35,17 +35,17 @@ def test_from_a_map_to_the_lie_detector_to_a_fooled_model(application, visit):
     if start.count():
         start.click()
     verdict.wait_for()
-    assert page.get_by_text("rank correlation", exact=False).count()
+    page.get_by_text("rank correlation").first.wait_for()
 
     page.get_by_role("radio", name="Fooling").or_(page.get_by_role("button", name="Fooling")).first.click()
     page.get_by_text("The smallest change found").wait_for()
-    before = page.get_by_alt_text("Result: ", exact=False).get_attribute("src")
+    result = page.get_by_alt_text("Result: ")
+    before = result.get_attribute("src")
     slider = page.get_by_role("slider", name="Epsilon, in grey levels")
     slider.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**epsilon=17**")
-    page.wait_for_function(READY)
-    assert page.get_by_alt_text("Result: ", exact=False).get_attribute("src") != before
+    becomes(page, lambda: result.get_attribute("src"), lambda now: now != before)
     assert [error for error in visit.errors if "404" not in error] == []
 
 
@@ -58,7 +58,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, section
     )
     awaited = {"maps": "How to read this", "fooling": "The smallest change found"}[section]
     page.get_by_text(awaited).first.wait_for(timeout=60_000)
-    page.wait_for_function(READY, timeout=60_000)
+    settled(page)
     assert not sideways(page)
     assert page.get_by_test_id("stException").count() == 0
     assert [error for error in visit.errors if "404" not in error] == []

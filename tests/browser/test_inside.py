@@ -1,10 +1,8 @@
 """The page Inside in a real browser: a mark of the map is clicked, t-SNE runs, a unit is switched off."""
 
-from typing import Any
-
 import pytest
 
-from tests.browser.marks import READY
+from tests.browser.marks import becomes, settled
 
 pytestmark = pytest.mark.browser
 
@@ -12,17 +10,11 @@ MODEL = "checkpoint=fashion-mnist-mlp"
 MARKS = ".st-key-figure-embedding g.mark-symbol.images_marks path"
 
 
-def ready(page: Any) -> None:
-    page.wait_for_timeout(300)
-    page.wait_for_function(READY, timeout=90_000)
-    page.wait_for_timeout(300)
-
-
 def test_a_mark_of_the_map_leads_to_its_image_and_units_can_be_switched_off(application, visit):
     page = visit(f"{application.url}/inside?{MODEL}&inside=map&map-images=250")
     page.locator(MARKS).first.wait_for(state="attached", timeout=90_000)
-    ready(page)
-    assert page.locator(MARKS).count() == 250
+    settled(page)
+    becomes(page, page.locator(MARKS).count, lambda count: count == 250)
     page.locator(MARKS).last.dispatch_event("click")
     page.get_by_text("Open in Evaluate").wait_for()
     row = page.get_by_text("Open in Evaluate").locator("xpath=ancestor::a").get_attribute("href").split("image=")[1]
@@ -31,7 +23,7 @@ def test_a_mark_of_the_map_leads_to_its_image_and_units_can_be_switched_off(appl
     page.get_by_text("t-SNE", exact=True).first.click()
     page.get_by_role("button", name="Compute the map").click()
     page.get_by_text("Only who is next to whom").wait_for(timeout=90_000)
-    assert page.locator(MARKS).count() == 250
+    becomes(page, page.locator(MARKS).count, lambda count: count == 250)
 
     page.get_by_text("Ablate", exact=True).first.click()
     page.get_by_role("combobox", name="Switch off units, 0 to 511").click()
@@ -46,7 +38,7 @@ def test_a_mark_of_the_map_leads_to_its_image_and_units_can_be_switched_off(appl
 def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, section):
     page = visit(f"{application.url}/inside?{MODEL}&inside={section}", viewport={"width": 390, "height": 844})
     page.get_by_text("How to read this").first.wait_for(timeout=90_000)
-    ready(page)
+    settled(page)
     wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
     assert wide <= room
     assert page.get_by_test_id("stException").count() == 0

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from explorer.paths import ROOT
-from tests.browser.marks import READY
+from tests.browser.marks import becomes, settled
 
 pytestmark = pytest.mark.browser
 
@@ -26,9 +26,7 @@ SEEN = "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] :is(s
 def ready(page: Any, title: str) -> None:
     """Wait until the page has its title and nothing on it is still being computed."""
     page.get_by_role("heading", name=title, exact=True).wait_for(timeout=90_000)
-    page.wait_for_function(READY, timeout=90_000)
-    page.wait_for_timeout(300)
-    page.wait_for_function(READY, timeout=90_000)
+    settled(page)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -56,7 +54,7 @@ def test_the_matrix_has_a_readable_number_in_every_cell(application, visit):
     ready(page, "Evaluate")
     page.wait_for_function(SEEN)
     numbers = page.locator("[data-testid=stVegaLiteChart] .mark-text.role-mark text")
-    assert numbers.count() == 100
+    becomes(page, numbers.count, lambda count: count == 100)
     assert sum(int(text.replace(",", "")) for text in numbers.all_text_contents()) == 10_000
     assert all(float(size.removesuffix("px")) >= 9 for size in numbers.evaluate_all(FONT_SIZES))
 
@@ -69,9 +67,9 @@ def test_the_roc_curves_and_their_areas_are_drawn(application, visit):
     ready(page, "Evaluate")
     page.wait_for_function(SEEN)
     lines = page.locator("[data-testid=stVegaLiteChart] .mark-line path")
-    legend = page.locator("[data-testid=stVegaLiteChart] .role-legend-label text").all_text_contents()
-    assert lines.count() == 13
-    assert len(legend) == 12
+    becomes(page, lines.count, lambda count: count == 13)
+    labels = page.locator("[data-testid=stVegaLiteChart] .role-legend-label text")
+    legend = becomes(page, labels.all_text_contents, lambda found: len(found) == 12)
     assert all(re.fullmatch(r".+ 0\.\d{4} \(0\.\d{4}–[01]\.\d{4}\)", label) for label in legend)
 
 
@@ -83,11 +81,12 @@ def test_a_mistake_leads_to_its_explanation_and_back(application, visit):
     first.click()
     page.get_by_role("dialog").get_by_role("link", name="Explain").click()
     ready(page, "Explain")
-    assert f"checkpoint={application.run_id}" in page.url
-    assert "split=validation" in page.url
-    assert re.search(rf"image={row}\b", page.url)
+    page.wait_for_url(f"**checkpoint={application.run_id}**")
+    page.wait_for_url("**split=validation**")
+    page.wait_for_url(re.compile(rf"image={row}\b"))
     page.go_back()
     ready(page, "Evaluate")
+    page.locator(f".tiles button[data-row='{row}']").first.wait_for()
     assert page.locator(".tiles button").first.get_attribute("data-row") == row
 
 
@@ -96,12 +95,12 @@ def test_the_choice_survives_the_menu_and_a_reload(application, visit):
     ready(page, "Fashion-MNIST Explorer")
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Evaluate").click()
     page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
-    assert f"checkpoint={application.run_id}" in page.url
-    assert "epoch=1" in page.url
+    page.wait_for_url(f"**checkpoint={application.run_id}**")
+    page.wait_for_url("**epoch=1**")
     page.reload()
     page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
     page.get_by_text("Epoch", exact=True).wait_for()
-    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "1 ●"
+    page.locator("[role=slider][aria-valuetext='1 ●'], [type=range][aria-valuetext='1 ●']").wait_for()
 
 
 def test_the_back_button_undoes_a_choice(application, visit):
@@ -109,10 +108,10 @@ def test_the_back_button_undoes_a_choice(application, visit):
     ready(page, "Evaluate")
     page.get_by_test_id("stSidebar").get_by_text("Validation", exact=True).click()
     page.get_by_text("6,000", exact=True).wait_for()
-    assert "split=validation" in page.url
+    page.wait_for_url("**split=validation**")
     page.go_back()
     page.get_by_text("10,000", exact=True).wait_for()
-    assert "split" not in page.url
+    page.wait_for_url(lambda url: "split" not in url)
 
 
 def test_maps_have_whole_number_scale_and_the_image_is_crisp(application, visit):
@@ -176,8 +175,7 @@ def test_the_configuration_beside_the_script_is_read_from_any_folder(plain_serve
     ready(page, "Fashion-MNIST Explorer")
     start = page.locator(".st-key-start-draw button, .st-key-start-evaluate button").first
     assert start.evaluate("button => getComputedStyle(button).backgroundColor") == "rgb(176, 58, 10)"
-    assert page.get_by_text("64MB per file").count() == 1
-    assert page.get_by_text("There is no checkpoint yet").count() <= 1
+    page.get_by_text("64MB per file").wait_for()
 
 
 def test_only_this_machine_is_served(plain_server):

@@ -10,7 +10,7 @@ import pytest
 from explorer.store import runs
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
-from tests.browser.marks import READY
+from tests.browser.marks import asked, becomes, settled
 
 pytestmark = pytest.mark.browser
 
@@ -52,29 +52,24 @@ def ready(page: Any) -> None:
     """Wait until the page has its title and nothing on it is still being computed."""
     page.get_by_role("heading", name="Runs", exact=True).wait_for(timeout=90_000)
     page.get_by_test_id("stDataFrame").first.wait_for(timeout=90_000)
-    page.wait_for_function(READY, timeout=90_000)
-    page.wait_for_timeout(500)
+    settled(page)
 
 
 def click(page: Any, row: int, x: float = 16) -> None:
     """Click a line of the table at its tick (or elsewhere); line -1 is the header."""
     y = HEAD / 2 if row < 0 else HEAD + ROW * (row + 0.5)
     page.get_by_test_id("stDataFrame").first.click(position={"x": x, "y": y})
-    page.wait_for_timeout(700)
 
 
 def chosen(page: Any) -> list[str]:
     """Return the ids in the address."""
-    found = re.search(r"chosen=([^&]*)", page.url)
-    return re.split(r"%2C|,", found[1]) if found else []
+    return re.split(r"%2C|,", asked(page, "chosen") or "") if asked(page, "chosen") else []
 
 
 def await_chosen(page: Any, ids: list[str]) -> None:
-    """Wait until these runs are chosen."""
-    for _ in range(50):
-        if chosen(page) == ids:
-            return
-        page.wait_for_timeout(100)
+    """Wait until these runs are chosen, and stay so."""
+    becomes(page, lambda: chosen(page), lambda found: found == ids)
+    settled(page)
     assert chosen(page) == ids
 
 
@@ -84,7 +79,7 @@ def test_the_page_shows_without_errors_and_without_sideways_scrolling(started, v
     for parameters in ("", f"?chosen={ids}", f"?chosen={started.runs['best'].id}", "?runs-view=Bin"):
         page = visit(f"{started.url}/runs{parameters}", viewport={"width": width, "height": 800}, color_scheme=scheme)
         page.get_by_role("heading", name="Runs", exact=True).wait_for(timeout=90_000)
-        page.wait_for_function(READY, timeout=90_000)
+        settled(page)
         assert page.get_by_test_id("stException").count() == 0
         assert page.get_by_test_id("stAlertContentError").count() == 0
         wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from explorer.training import supervisor
+from tests.browser.marks import becomes, settled
 
 pytestmark = pytest.mark.browser
 
-READY = "() => !document.querySelector('[data-testid=stSpinner], [data-testid=stSkeleton]')"
 CONFIG = {"model": "lenet", "options": {"kernel": 3}, "optimizer": "momentum", "momentum": 0.5, "batch_size": 128}
 
 
@@ -32,7 +32,7 @@ def address(server: Any, dataset: str = "mnist", /, **config: Any) -> str:
 def ready(page: Any) -> None:
     """Wait until the form is there and what it amounts to has been computed."""
     page.get_by_test_id("stMain").get_by_text(" an epoch.").wait_for(timeout=120_000)
-    page.wait_for_function(READY, timeout=90_000)
+    settled(page)
 
 
 def number(page: Any, label: str) -> Any:
@@ -83,7 +83,7 @@ def test_a_link_is_shown_followed_and_kept(started, visit):
     page.go_back()
     expect(number(page, "Learning rate")).to_have_value("0.001")
     expect(number(page, "Momentum")).to_have_value("0.5")
-    assert in_url(page.url) == CONFIG
+    settle(page, CONFIG)
     assert page.get_by_test_id("stException").count() == 0
     assert [error for error in visit.errors if "404" not in error] == []
 
@@ -105,10 +105,10 @@ def test_a_preset_brings_its_data_set_and_a_link(started, visit):
     choose(page, "CNN: batch norm, then dropout")
     expect(page.get_by_role("combobox", name="Data set", exact=True)).to_have_value("Fashion-MNIST")
     expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value("Small CNN")
-    assert in_url(page.url)["options"] == {"after_first": "batch-norm-dropout"}
-    shown = page.get_by_test_id("stCode").inner_text().strip()
-    assert shown.startswith(f"{started.url}/train?config=")
-    assert in_url(shown) == in_url(page.url)
+    becomes(page, lambda: in_url(page.url), lambda found: found["options"] == {"after_first": "batch-norm-dropout"})
+    shown = page.get_by_test_id("stCode").inner_text
+    link = becomes(page, shown, lambda text: in_url(text.strip()) == in_url(page.url))
+    assert link.startswith(f"{started.url}/train?config=")
 
 
 def test_a_preset_is_one_step_of_the_history(started, visit):

@@ -140,13 +140,13 @@ def test_a_run_is_watched_and_steered_in_two_tabs(started, visit):
 
     # What comes with an epoch.
     first.locator("[data-testid=stHtml] img").nth(11).wait_for()
-    assert first.locator("[data-testid=stHtml] img").count() == 12
+    until(lambda: first.locator("[data-testid=stHtml] img").count() == 12)
     choose(first, "Confusion matrix")
     charts(first).nth(2).locator(".mark-text.role-mark text").nth(99).wait_for()
     until(lambda: _sum(first) == 6000)
     choose(first, "Filters")
     first.get_by_text("First layer: 4 kernels").wait_for()
-    assert first.locator("[data-testid=stHtml] img").count() == 4
+    until(lambda: first.locator("[data-testid=stHtml] img").count() == 4)
 
     # Pause here, seen there; resume there, seen here.
     pressed = press(first, "watch-pause")
@@ -159,7 +159,7 @@ def test_a_run_is_watched_and_steered_in_two_tabs(started, visit):
     # Another learning rate: noted here, seen there, in force from the epoch that is named.
     first.get_by_role("button", name="Learning rate").last.click()
     box = first.get_by_role("spinbutton", name="From epoch")
-    assert box.input_value() == "0.001"
+    until(lambda: box.input_value() == "0.001")
     box.fill("0.0003")
     box.press("Enter")
     press(first, "watch-rate-change")
@@ -208,7 +208,7 @@ def test_a_button_leads_from_the_finished_run_to_its_evaluation(started, visit):
     standing(page, "Finished").wait_for()
     press(page, "to-evaluate")
     page.get_by_role("heading", name="Evaluate", exact=True).wait_for()
-    assert f"checkpoint={run.id}" in page.url
+    page.wait_for_url(f"**checkpoint={run.id}**")
     assert errors(visit) == []
 
 

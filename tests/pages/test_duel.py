@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from explorer.store import bin as runs_bin
 from explorer.store import runs
 from explorer.studies import duels
 from explorer.training import queue, supervisor
@@ -267,6 +268,20 @@ def test_a_duel_in_the_queue_is_paused_and_resumed(open_page, queued):
     app.button(key="duel-resume").click().run()
     assert not app.exception
     assert queue.pending() == [duel.runs["a"][0]]
+
+
+def test_a_duel_that_is_discarded_lies_in_the_bin_and_the_next_one_is_shown(open_page, queued):
+    older, newer = sorted((fought(), duels.start(CONFIG, "batch_size", 10, 2)), key=lambda duel: duel.id)
+    app = open_page("duel", duel=newer.id)
+    app.button(key="duel-discard").click().run()
+    assert not app.exception
+    assert app.query_params["duel"] == older.id
+    assert {run.id for run in runs_bin.binned()} == {*newer.runs["a"], *newer.runs["b"]}
+    assert [duel.id for duel in duels.list_duels()] == [older.id]
+    app.button(key="duel-discard").click().run()
+    assert not app.exception
+    assert runs.list_runs() == queue.pending() == []
+    assert app.button(key="duel-empty-optimizer")
 
 
 def test_the_newest_is_shown_first_and_another_can_be_chosen(open_page):

@@ -17,8 +17,8 @@ from explorer.data.splits import load_split
 from explorer.errors import ImageError
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint
+from explorer.ui import inputs
 from explorer.ui.canvas import SIDE, Drawing
-from explorer.ui.evaluate import inputs
 
 
 def said(app):

@@ -16,7 +16,7 @@ from explorer.data.splits import load_split, stratify
 from explorer.ui.draw import background
 from explorer.ui.draw.background import Job
 from explorer.ui.draw.models import Model
-from explorer.ui.draw.sight import View
+from explorer.ui.draw.sight import Sight
 from explorer.ui.loaded import classifier, computing
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class Known:
     confidence: NDArray[np.float64]
     correct: NDArray[np.bool_]
 
-    def judge(self, view: View, image: NDArray[np.uint8]) -> "Novelty":
-        """Say whether the image is unlike all that the model knows."""
-        return self.detector.judge(view.logits, image)
+    def judge(self, sight: Sight) -> "Novelty":
+        """Say whether the image is unlike all that the first model knows; whoever asks again gets the same answer."""
+        return _judged(self.detector, sight)
 
     def trust(self, confidence: float) -> Trust | None:
         """Return how often the model is right at such a confidence; None where too few images tell."""
@@ -92,6 +92,11 @@ def of(model: Model, dataset: str) -> Known | None:
     """Return what is known of a model; None while it is being found out, or where that failed."""
     result = job(model, dataset).result
     return result if isinstance(result, Known) else None
+
+
+@lru_cache(maxsize=8)
+def _judged(detector: "Detector", sight: Sight) -> "Novelty":
+    return detector.judge(sight.first.logits, sight.image)
 
 
 def _warm_up(network: "nn.Module") -> None:

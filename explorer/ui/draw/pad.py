@@ -98,7 +98,7 @@ def _verdict(scene: Scene, sight: Sight) -> None:
         lines = [words.brief(sight.views[k], scene.classes, scene.target, _name(scene, sight, k)) for k in others]
         st.markdown("  \n".join(lines))
     learnt = known.of(scene.models[0], scene.dataset)
-    if learnt is not None and (novelty := learnt.judge(sight.first, sight.image)).novel:
+    if learnt is not None and (novelty := learnt.judge(sight)).novel:
         st.markdown(words.strange(novelty))
     left_out = [step.title.lower() for step in sight.prepared.steps if not step.taken]
     if left_out:

@@ -42,7 +42,7 @@ def _worth(scene: Scene, sight: Sight) -> None:
     found = learnt.trust(sight.first.confidence)
     if found is not None:
         st.markdown(words.trust(found, sight.first.confidence))
-    novelty = learnt.judge(sight.first, sight.image)
+    novelty = learnt.judge(sight)
     if novelty.novel:
         st.markdown(words.strange_why(novelty, sight.first.confidence))
     else:

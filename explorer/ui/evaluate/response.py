@@ -1,20 +1,25 @@
 """The network's output for any image beside its target: the response."""
 
+import random
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import controls, messages, state, widgets
+from explorer.ui import address, controls, inputs, messages, state, widgets
 from explorer.ui.charts.response import response_chart, response_table
-from explorer.ui.evaluate import inputs, response_words
-from explorer.ui.evaluate.inputs import Given
+from explorer.ui.evaluate import response_words
 from explorer.ui.evaluate.names import true_names
 from explorer.ui.evaluate.output import Answer, of_image, of_row
 from explorer.ui.evaluate.scope import Scope
+from explorer.ui.formats import count
 from explorer.ui.images import img_tag
+from explorer.ui.inputs import Given
 from explorer.ui.text import html_text, markdown, plain
 
+NUMBER = "number"
 SPLIT, UPLOAD, DRAWING = "split", "upload", "drawing"
 SOURCES = {SPLIT: "Split", UPLOAD: "Upload", DRAWING: "Drawing"}
 LOGITS = "logits"
@@ -48,7 +53,7 @@ def _given(scope: Scope, source: str) -> Given | None:
     if not scope.a.results.predictions.n:
         st.info("This split holds no images. Upload a picture or draw one.")
         return None
-    return inputs.of_split(scope)
+    return _of_split(scope)
 
 
 def _target(scope: Scope, given: Given, classes: tuple[str, ...]) -> int | None:
@@ -130,3 +135,22 @@ def _table(outputs: Sequence[Answer], target: int | None) -> None:
     right = st.column_config.TextColumn(alignment="right")
     columns = {name: right for name in rows[0] if name != "Class"}
     st.dataframe(rows, hide_index=True, column_config=columns, height="content", row_height=24, key="response-table")
+
+
+def _of_split(scope: Scope) -> Given:
+    """Let the user choose an image of the judged split, by number, at random, or one that the model gets wrong."""
+    split = scope.images
+    last = len(split) - 1
+    address.adopt(NUMBER, range(last + 1), 0)
+    wrong = np.flatnonzero(~scope.a.results.predictions.correct)
+    with st.container(horizontal=True, gap="small"):
+        st.button("Random", key="response-random", on_click=_choose, args=(range(last + 1),))
+        st.button("A mistake", key="response-wrong", on_click=_choose, args=(wrong,), disabled=not len(wrong))
+    row = st.number_input(f"Number, 0 to {count(last)}", 0, last, key=NUMBER, on_change=address.touched, args=(NUMBER,))
+    address.keep({NUMBER: row}, {NUMBER: 0})
+    return Given(split.images[row], row=int(row))
+
+
+def _choose(rows: "range | NDArray[np.int64]") -> None:
+    st.session_state[NUMBER] = int(random.choice(rows))
+    address.touched(NUMBER)

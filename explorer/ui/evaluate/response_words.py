@@ -6,12 +6,6 @@ from explorer.ui.evaluate.output import Answer
 from explorer.ui.formats import count, loss, percent
 from explorer.ui.text import markdown
 
-UPLOAD_HINT = (
-    "A picture of 28 × 28 pixels on a dark ground is taken as it is; any other is cropped, scaled, centred and turned "
-    "to light on dark as the images of the data set were."
-)
-CANVAS_EMPTY = "The canvas is empty. Draw something on the page Draw; it appears here."
-
 
 def verdict(output: Answer, target: int | None, several: bool) -> str:
     """Say what the model answers, and how far that is from the target."""

@@ -8,8 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer.data.splits import Split, load_split
-from explorer.ui import address, cache, controls, formats, messages, state
-from explorer.ui.evaluate import inputs
+from explorer.ui import address, cache, controls, formats, inputs, messages, state
 from explorer.ui.explain import several
 from explorer.ui.explain.question import ALONE, PREDICTED, SECOND, TRUE, Question, Subject, resolve
 from explorer.ui.images import img_tag

@@ -1,6 +1,5 @@
-"""Any image to show to the network: one of the split, a picture that the user brings, or the drawing."""
+"""Images of the user's own to show to the network: a picture that is brought, or the drawing."""
 
-import random
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +9,19 @@ from PIL import Image
 
 from explorer.data.drawing import prepare_drawing, prepare_photo, read_image
 from explorer.data.pictures import LARGEST_FILE
-from explorer.ui import address, canvas, sketch, state
-from explorer.ui.evaluate import response_words
-from explorer.ui.evaluate.scope import Scope
-from explorer.ui.formats import count
+from explorer.ui import canvas, sketch, state
 from explorer.ui.text import plain, shorten
 
-NUMBER = "number"
 TYPES = ["png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff", "pgm", "ppm"]
 MEGABYTE = 2**20
 LARGEST_SHOWN = 112
 """Pixels of the longer side of the picture as it was brought."""
+
+UPLOAD_HINT = (
+    "A picture of 28 × 28 pixels on a dark ground is taken as it is; any other is cropped, scaled, centred and turned "
+    "to light on dark as the images of the data set were."
+)
+CANVAS_EMPTY = "The canvas is empty. Draw something on the page Draw; it appears here."
 
 Grey = NDArray[np.uint8]
 
@@ -44,20 +45,6 @@ class Given:
     row: int | None = None
 
 
-def of_split(scope: Scope) -> Given:
-    """Let the user choose an image of the judged split, by number, at random, or one that the model gets wrong."""
-    split = scope.images
-    last = len(split) - 1
-    address.adopt(NUMBER, range(last + 1), 0)
-    wrong = np.flatnonzero(~scope.a.results.predictions.correct)
-    with st.container(horizontal=True, gap="small"):
-        st.button("Random", key="response-random", on_click=_choose, args=(range(last + 1),))
-        st.button("A mistake", key="response-wrong", on_click=_choose, args=(wrong,), disabled=not len(wrong))
-    row = st.number_input(f"Number, 0 to {count(last)}", 0, last, key=NUMBER, on_change=address.touched, args=(NUMBER,))
-    address.keep({NUMBER: row}, {NUMBER: 0})
-    return Given(split.images[row], row=int(row))
-
-
 def upload(dataset: str) -> Given | None:
     """Let the user bring a picture; None until there is one.
 
@@ -68,9 +55,7 @@ def upload(dataset: str) -> Given | None:
     """
     limit = LARGEST_FILE // MEGABYTE
     allowed = min(limit, int(st.get_option("server.maxUploadSize")))
-    file = st.file_uploader(
-        "A picture", type=TYPES, max_upload_size=allowed, key="response-upload", help=response_words.UPLOAD_HINT
-    )
+    file = st.file_uploader("A picture", type=TYPES, max_upload_size=allowed, key="response-upload", help=UPLOAD_HINT)
     if file is None:
         return None
     return prepared(file.getvalue(), shorten(plain(file.name)), dataset)
@@ -106,16 +91,11 @@ def drawn(dataset: str) -> Given | None:
     """
     drawing = canvas.current(sketch.CANVAS)
     if drawing is None:
-        st.info(response_words.CANVAS_EMPTY)
+        st.info(CANVAS_EMPTY)
         state.link("draw", "Open the page Draw")
         return None
     state.link("draw", "Change the drawing")
     return Given(prepare_drawing(drawing.pixels, dataset, drawing.placed).image, _reduced(drawing.pixels))
-
-
-def _choose(rows: "range | NDArray[np.int64]") -> None:
-    st.session_state[NUMBER] = int(random.choice(rows))
-    address.touched(NUMBER)
 
 
 def _reduced(grey: Grey) -> Grey:

@@ -1,0 +1,36 @@
+"""A gate that one at a time may pass."""
+
+import heapq
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Gate:
+    """Lets those with haste through first, and otherwise everybody in the order of coming.
+
+    A lock knows no order: who comes back at once, as work in small parts does, finds it open before those who wait.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[bool, int]] = []
+        self._tickets = itertools.count()
+        self._taken = False
+
+    @contextmanager
+    def passing(self, haste: bool = False) -> Iterator[None]:
+        """Wait for the turn, and hold the gate until the block ends; not to be nested."""
+        with self._changed:
+            turn = (not haste, next(self._tickets))
+            heapq.heappush(self._waiting, turn)
+            self._changed.wait_for(lambda: not self._taken and self._waiting[0] == turn)
+            heapq.heappop(self._waiting)
+            self._taken = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken = False
+                self._changed.notify_all()
