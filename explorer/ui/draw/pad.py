@@ -1,6 +1,6 @@
 """The canvas with its bars and the verdict, and below them the section that is open; a stroke renews all this alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import streamlit as st
@@ -92,17 +92,23 @@ def _verdict(scene: Scene, sight: Sight) -> None:
     """Show what the models see, say what they take it for, and whether it is anything at all."""
     picture = img_tag(sight.image, SCALE, "The drawing as the model sees it")
     st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem">{html_text(_caption())}</div>')
-    st.markdown(words.verdict(sight.first, scene.classes, scene.target, _name(scene, sight, 0)))
+    st.markdown("\n\n".join(_said(scene, sight)))
+
+
+def _said(scene: Scene, sight: Sight) -> Iterator[str]:
+    """Say in paragraphs what the models take it for."""
+    yield words.verdict(sight.first, scene.classes, scene.target, _name(scene, sight, 0))
     if len(sight.views) > 1:
         others = range(1, len(sight.views))
-        lines = [words.brief(sight.views[k], scene.classes, scene.target, _name(scene, sight, k)) for k in others]
-        st.markdown("  \n".join(lines))
+        yield "  \n".join(
+            words.brief(sight.views[k], scene.classes, scene.target, _name(scene, sight, k)) for k in others
+        )
     learnt = known.of(scene.models[0], scene.dataset)
     if learnt is not None and (novelty := learnt.judge(sight)).novel:
-        st.markdown(words.strange(novelty))
+        yield words.strange(novelty)
     left_out = [step.title.lower() for step in sight.prepared.steps if not step.taken]
     if left_out:
-        st.markdown(words.off(left_out))
+        yield words.off(left_out)
 
 
 def _name(scene: Scene, sight: Sight, place: int) -> str | None:

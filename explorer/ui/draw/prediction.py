@@ -1,9 +1,12 @@
 """Predict: the three most probable classes in words, what the confidence is worth, and what decides."""
 
+from collections.abc import Iterator
+
 import streamlit as st
 
 from explorer.ui import answers, formats
 from explorer.ui.draw import known, words
+from explorer.ui.draw.known import Known
 from explorer.ui.draw.models import short
 from explorer.ui.draw.sight import Scene, Sight
 from explorer.ui.images import map_tag
@@ -20,33 +23,35 @@ def show(scene: Scene, sight: Sight | None) -> None:
         st.caption("What the model says in words, what its confidence is worth and what it looks at will stand here.")
         return
     text, picture = st.columns([1.6, 1], gap="large")
+    learnt = known.of(scene.models[0], scene.dataset)
     with text:
-        st.markdown(words.top_three(sight.first, scene.classes))
-        _worth(scene, sight)
+        st.markdown("\n\n".join([words.top_three(sight.first, scene.classes), *_worth(learnt, sight)]))
+        if learnt is None:
+            _missing(scene)
         if len(sight.views) > 1:
             _table(scene, sight)
     with picture:
         _saliency(scene, sight)
 
 
-def _worth(scene: Scene, sight: Sight) -> None:
-    """Say what the confidence means, as soon as that has been found out."""
-    job = known.job(scene.models[0], scene.dataset)
-    learnt = known.of(scene.models[0], scene.dataset)
+def _worth(learnt: Known | None, sight: Sight) -> Iterator[str]:
+    """Say in paragraphs what the confidence means, if that has been found out."""
     if learnt is None:
-        if job.is_over:
-            st.caption(markdown(job.problem or ""))
-        else:
-            _wait(scene)
         return
-    found = learnt.trust(sight.first.confidence)
+    confidence = sight.first.confidence
+    found, novelty = learnt.trust(confidence), learnt.judge(sight)
     if found is not None:
-        st.markdown(words.trust(found, sight.first.confidence))
-    novelty = learnt.judge(sight)
-    if novelty.novel:
-        st.markdown(words.strange_why(novelty, sight.first.confidence))
+        yield words.trust(found, confidence)
+    yield words.strange_why(novelty, confidence) if novelty.novel else f":small[{words.familiar(novelty)}]"
+
+
+def _missing(scene: Scene) -> None:
+    """Say why it is not known what a model's confidence is worth, or wait for it."""
+    job = known.job(scene.models[0], scene.dataset)
+    if job.is_over:
+        st.caption(markdown(job.problem or ""))
     else:
-        st.caption(words.familiar(novelty))
+        _wait(scene)
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -78,8 +83,6 @@ def _table(scene: Scene, sight: Sight) -> None:
 def _saliency(scene: Scene, sight: Sight) -> None:
     name = scene.classes[sight.first.predicted]
     gradient = answers.attribution(scene.models[0].checkpoint, sight.image, METHOD, sight.first.predicted)
-    st.html(
-        map_tag(gradient, SCALE, f"Input gradient for {name}")
-        + f'<div style="font-size:.85rem;padding-top:.3rem">{html_text(f"Saliency for {name}")}</div>'
-    )
-    st.caption(f"**How to read this.** {words.SALIENCY.format(markdown(name))}")
+    picture = map_tag(gradient, SCALE, f"Input gradient for {name}")
+    title, reading = html_text(f"Saliency for {name}"), html_text(words.SALIENCY.format(name))
+    st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem"><b>{title}.</b> {reading}</div>')
