@@ -23,6 +23,9 @@ from tests.pages import samples
 
 LOCAL = "127.0.0.1"
 APP = ROOT / "explorer" / "app.py"
+FLAGS = "--no-sandbox", "--disable-dev-shm-usage"
+CAMERA = "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
+"""Chromium then has a camera that films a moving test pattern, and lets pages use it."""
 
 
 @dataclass
@@ -181,7 +184,7 @@ def chromium() -> Iterator[Any]:
         if found is None and not Path(driver.chromium.executable_path).exists():
             missing = pytest.fail if os.environ.get("CI") else pytest.skip
             missing("There is no Chromium. Install it: python -m playwright install --with-deps chromium")
-        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = driver.chromium.launch(executable_path=found, args=[*FLAGS, *CAMERA])
         yield browser
         browser.close()
 

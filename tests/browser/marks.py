@@ -17,6 +17,33 @@ SILENT = """quiet => {
     return !busy && performance.now() - window.silentSince >= quiet;
 }"""
 
+WATCHED = """() => {
+    const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
+    window.watched = {charts, pictures: charts.map(chart => chart.querySelector('svg')), places: [], ticks: 0};
+    const note = () => {
+        window.watched.ticks += 1;
+        window.watched.places.push(JSON.stringify(charts.map(chart => {
+            const box = chart.getBoundingClientRect();
+            const plot = chart.querySelector('.background').getBoundingClientRect();
+            return [box.top, box.height, plot.top, plot.left, plot.width, plot.height].map(Math.round);
+        })));
+    };
+    window.watched.observer = new MutationObserver(note);
+    charts.forEach(chart => window.watched.observer.observe(chart, {subtree: true, childList: true, attributes: true}));
+    note();
+}"""
+CHARTS_KEPT = """() => {
+    const {charts, pictures} = window.watched;
+    return charts.length > 1 && charts.every((chart, i) => chart.isConnected && pictures[i].isConnected
+        && chart.querySelector('svg') === pictures[i]);
+}"""
+"""Whether the charts that are watched are the elements that they were."""
+
+
+def watch_charts(page: Any) -> None:
+    """Note from now on where the charts of a page are whenever one changes: `window.watched.places` and `.ticks`."""
+    page.evaluate(WATCHED)
+
 
 def settled(page: Any, quiet: int = 400, timeout: int = 90_000) -> None:
     """Wait until the server has run nothing and nothing was awaited on the page for `quiet` milliseconds."""

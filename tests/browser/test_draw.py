@@ -71,3 +71,22 @@ def test_a_drawing_is_judged_changed_kept_and_played_with(application, visit):
     assert page.get_by_test_id("stException").count() == 0
     assert [error for error in visit.errors if "404" not in error] == []
     assert "Traceback" not in application.output()
+
+
+def test_a_picture_of_the_camera_is_put_on_the_canvas(application, visit):
+    from playwright.sync_api import expect
+
+    page = visit(f"{application.url}/draw?checkpoint=small", permissions=["camera"])
+    expect(page.get_by_text("The canvas is empty").first).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Start from").click()
+    page.get_by_role("radio", name="The camera", exact=True).click()
+    take = page.get_by_role("button", name="Take Photo")
+    expect(take).to_be_enabled(timeout=40_000)
+    page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")
+    take.click()
+    expect(page.get_by_text("The camera's picture")).to_be_visible()
+    expect(page.get_by_text("The model says").first).to_be_visible()
+    section(page, "Glass box")
+    expect(page.get_by_text("Grey", exact=False).first).to_be_visible()
+    assert [error for error in visit.errors if "404" not in error] == []
+    assert "Traceback" not in application.output()

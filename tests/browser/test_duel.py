@@ -12,7 +12,7 @@ from explorer.studies import duels
 from explorer.training import queue, steering
 from explorer.training.config import TrainConfig
 from explorer.ui import duel_words
-from tests.browser.marks import becomes, settled
+from tests.browser.marks import CHARTS_KEPT, becomes, settled, watch_charts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -20,27 +20,6 @@ SMALL = TrainConfig.parse({"options": {"hidden": [16]}, "subset": 500, "epochs":
 NAME = "small one"
 PATIENCE = 120_000
 """Milliseconds: the machine may be busy."""
-
-WATCHED = """() => {
-    const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
-    window.watched = {charts, pictures: charts.map(chart => chart.querySelector('svg')), places: [], ticks: 0};
-    const note = () => {
-        window.watched.ticks += 1;
-        window.watched.places.push(JSON.stringify(charts.map(chart => {
-            const box = chart.getBoundingClientRect();
-            const plot = chart.querySelector('.background').getBoundingClientRect();
-            return [box.top, box.height, plot.top, plot.left, plot.width, plot.height].map(Math.round);
-        })));
-    };
-    window.watched.observer = new MutationObserver(note);
-    charts.forEach(chart => window.watched.observer.observe(chart, {subtree: true, childList: true, attributes: true}));
-    note();
-}"""
-KEPT = """() => {
-    const {charts, pictures} = window.watched;
-    return charts.length === 2 && charts.every((chart, i) => chart.isConnected && pictures[i].isConnected
-        && chart.querySelector('svg') === pictures[i]);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +105,9 @@ def test_a_running_duel_changes_in_place_and_is_steered(started, visit):
     until(lambda: all(run.status.epoch >= 1 for side in duels.SIDES for run in duel.side(side)))
     page.get_by_test_id("stProgress").first.get_by_text("best accuracy").wait_for()
     page.wait_for_timeout(1500)  # until the height of the charts is settled
-    page.evaluate(WATCHED)
+    watch_charts(page)
     page.wait_for_function("() => window.watched.ticks >= 4")
-    assert page.evaluate(KEPT)
+    assert page.evaluate(CHARTS_KEPT)
     assert len(set(page.evaluate("() => window.watched.places"))) == 1
     press(page, "duel-pause")
     page.locator(".st-key-duel-resume").wait_for()

@@ -1,6 +1,5 @@
 """A real training, watched and steered in two tabs of a real browser."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from explorer.store import runs
 from explorer.training import steering
 from explorer.training.config import TrainConfig
 from explorer.ui import config_link
+from tests.browser.marks import CHARTS_KEPT, watch_charts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -22,27 +22,6 @@ PATIENCE = 120_000
 
 TWO_SECONDS = 2.0
 """So soon, a button pressed in one tab must show its effect in the other."""
-
-WATCHED = """() => {
-    const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
-    window.watched = {charts, pictures: charts.map(chart => chart.querySelector('svg')), heights: [], ticks: 0};
-    const note = () => {
-        window.watched.ticks += 1;
-        window.watched.heights.push(JSON.stringify(charts.map(chart => {
-            const box = chart.getBoundingClientRect();
-            const plot = chart.querySelector('.background').getBoundingClientRect();
-            return [box.top, box.height, plot.top, plot.left, plot.width, plot.height].map(Math.round);
-        })));
-    };
-    window.watched.observer = new MutationObserver(note);
-    charts.forEach(chart => window.watched.observer.observe(chart, {subtree: true, childList: true, attributes: true}));
-    note();
-}"""
-KEPT = """() => {
-    const {charts, pictures} = window.watched;
-    return charts.every((chart, i) => chart.isConnected && pictures[i].isConnected
-        && chart.querySelector('svg') === pictures[i]);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +109,11 @@ def test_a_run_is_watched_and_steered_in_two_tabs(started, visit):
 
     # Epoch after epoch, the same elements in the same places.
     charts(first).nth(1).locator(".mark-symbol path").nth(3).wait_for()
-    first.evaluate(WATCHED)
+    watch_charts(first)
     epoch = run.status.epoch
     until(lambda: run.status.epoch >= epoch + 3 and first.evaluate("() => window.watched.ticks") > 5)
-    assert first.evaluate(KEPT)
-    heights = {json.dumps(json.loads(one)) for one in first.evaluate("() => window.watched.heights")}
-    assert len(heights) == 1
+    assert first.evaluate(CHARTS_KEPT)
+    assert len(set(first.evaluate("() => window.watched.places"))) == 1
     assert charts(first).nth(0).locator(".mark-line path").first.get_attribute("d").count("L") > 2
 
     # What comes with an epoch.
