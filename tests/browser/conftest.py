@@ -1,5 +1,6 @@
 """A real browser and a real server for the tests of this folder."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ import pytest
 from explorer.paths import ROOT
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint, save_checkpoint
+from explorer.training import supervisor
 from tests.browser.marks import NASTY
 from tests.pages import samples
 
@@ -153,16 +155,17 @@ def supervise() -> Iterator[Callable[[Path], None]]:
 
 
 @pytest.fixture(scope="session")
-def application(launch: Callable[..., Server]) -> Server:
+def application(launch: Callable[..., Server]) -> Iterator[Server]:
     """The application for all tests that leave its home as it is.
 
     Besides the shipped checkpoints it has what `samples.fill` makes, the run's id in `run_id`, and the checkpoint
     `nasty`, whose seventh class has markup for a name.
     """
-    run_ids = []
+    run_ids, nobody = [], contextlib.ExitStack()
 
     def fill() -> None:
         run_ids.append(samples.fill().id)
+        nobody.enter_context(supervisor._lock())  # takes runs from the queue
         small = load_checkpoint(imported_folder() / f"{samples.NAME}.safetensors")
         classes = (*small.classes[:6], NASTY, *small.classes[7:])
         metadata = small.metadata.model_copy(update={"classes": classes})
@@ -170,7 +173,8 @@ def application(launch: Callable[..., Server]) -> Server:
 
     server = launch(fill)
     server.run_id = run_ids[0]
-    return server
+    with nobody:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,8 @@ def test_a_running_duel_changes_in_place_and_is_steered(started, visit):
     page.wait_for_function("() => document.querySelectorAll('[data-testid=stVegaLiteChart] svg').length === 2")
     until(lambda: all(run.status.epoch >= 1 for side in duels.SIDES for run in duel.side(side)))
     page.get_by_test_id("stProgress").first.get_by_text("best accuracy").wait_for()
-    page.wait_for_timeout(1500)  # until the height of the charts is settled
+    settled(page)
+    page.wait_for_timeout(1500)  # the charts are drawn a little later
     watch_charts(page)
     page.wait_for_function("() => window.watched.ticks >= 4")
     assert page.evaluate(CHARTS_KEPT)
@@ -121,8 +122,7 @@ def test_a_running_duel_changes_in_place_and_is_steered(started, visit):
     assert errors(visit) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_the_page_shows_without_errors_and_without_sideways_scrolling(started, visit, width, scheme):
     page = opened(visit, f"{started.url}/duel", viewport={"width": width, "height": 844}, color_scheme=scheme)
     page.locator("[data-testid=stVegaLiteChart] svg").first.wait_for()

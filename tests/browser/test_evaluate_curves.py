@@ -56,16 +56,3 @@ def test_the_point_is_dragged_along_its_curve_and_slider_table_and_address_follo
     assert said.startswith(f"From {slider.get_attribute('aria-valuetext')} on")
     becomes(page, lambda: middle(page, SERVERS), lambda at: at != pytest.approx(near, abs=0.01))
     assert [error for error in visit.errors if "404" not in error] == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, scheme):
-    query = f"{QUERY}&threshold=0.3&curve=precision-recall&corner=True"
-    page = visit(f"{application.url}/evaluate?{query}", viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    page.locator(".st-key-figure-precision-recall-curves g.mark-line").first.wait_for(state="attached", timeout=90_000)
-    settled(page)
-    assert says(page).startswith("From 0.30 on")
-    wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
-    assert wide <= room
-    assert page.get_by_test_id("stException").count() == 0
-    assert [error for error in visit.errors if "404" not in error] == []

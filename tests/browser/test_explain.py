@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.marks import becomes, settled
+from tests.browser.marks import becomes
 
 pytestmark = pytest.mark.browser
 
@@ -46,19 +46,4 @@ def test_from_a_map_to_the_lie_detector_to_a_fooled_model(application, visit):
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**epsilon=17**")
     becomes(page, lambda: result.get_attribute("src"), lambda now: now != before)
-    assert [error for error in visit.errors if "404" not in error] == []
-
-
-@pytest.mark.parametrize("section", ["maps", "fooling"])
-def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, section):
-    page = visit(
-        f"{application.url}/explain?{QUERY}&show={section}&beside=0~1",
-        viewport={"width": 390, "height": 844},
-        color_scheme="dark",
-    )
-    awaited = {"maps": "How to read this", "fooling": "The smallest change found"}[section]
-    page.get_by_text(awaited).first.wait_for(timeout=60_000)
-    settled(page)
-    assert not sideways(page)
-    assert page.get_by_test_id("stException").count() == 0
     assert [error for error in visit.errors if "404" not in error] == []

@@ -32,14 +32,3 @@ def test_a_mark_of_the_map_leads_to_its_image_and_units_can_be_switched_off(appl
     page.get_by_text("Recall without unit 17").wait_for()
     page.wait_for_url("**off=17*")
     assert [error for error in visit.errors if "404" not in error] == []
-
-
-@pytest.mark.parametrize("section", ["activations", "output", "ablate&off=3"])
-def test_a_narrow_screen_needs_no_sideways_scrolling(application, visit, section):
-    page = visit(f"{application.url}/inside?{MODEL}&inside={section}", viewport={"width": 390, "height": 844})
-    page.get_by_text("How to read this").first.wait_for(timeout=90_000)
-    settled(page)
-    wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
-    assert wide <= room
-    assert page.get_by_test_id("stException").count() == 0
-    assert [error for error in visit.errors if "404" not in error] == []

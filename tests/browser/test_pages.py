@@ -19,7 +19,6 @@ from tests.browser.marks import becomes, settled
 pytestmark = pytest.mark.browser
 
 APP = ROOT / "explorer" / "app.py"
-PAGES = {"": "Fashion-MNIST Explorer", "evaluate": "Evaluate", "explain": "Explain"}
 SEEN = "() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] :is(svg, canvas)')].length"
 
 
@@ -27,26 +26,6 @@ def ready(page: Any, title: str) -> None:
     """Wait until the page has its title and nothing on it is still being computed."""
     page.get_by_role("heading", name=title, exact=True).wait_for(timeout=90_000)
     settled(page)
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_shows_without_errors_and_without_sideways_scrolling(application, visit, path, width, scheme):
-    foreign: list[str] = []
-    page = visit("about:blank", viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page.on("request", lambda request: foreign.append(request.url) if not _own(request.url, application.url) else None)
-    page.goto(f"{application.url}/{path}?checkpoint=small")
-    ready(page, PAGES[path])
-    assert page.get_by_test_id("stException").count() == 0
-    assert page.get_by_test_id("stAlertContentError").count() == 0
-    wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
-    assert wide <= room
-    assert foreign == []
-    assert [error for error in visit.errors if "404" not in error] == []
-
-
-def _own(url: str, server: str) -> bool:
-    return url.startswith((server, server.replace("http", "ws"), "data:", "blob:", "about:"))
 
 
 def test_the_matrix_has_a_readable_number_in_every_cell(application, visit):

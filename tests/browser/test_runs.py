@@ -73,20 +73,6 @@ def await_chosen(page: Any, ids: list[str]) -> None:
     assert chosen(page) == ids
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_the_page_shows_without_errors_and_without_sideways_scrolling(started, visit, width, scheme):
-    ids = ",".join(run.id for run in started.runs.values())
-    for parameters in ("", f"?chosen={ids}", f"?chosen={started.runs['best'].id}", "?runs-view=Bin"):
-        page = visit(f"{started.url}/runs{parameters}", viewport={"width": width, "height": 800}, color_scheme=scheme)
-        page.get_by_role("heading", name="Runs", exact=True).wait_for(timeout=90_000)
-        settled(page)
-        assert page.get_by_test_id("stException").count() == 0
-        assert page.get_by_test_id("stAlertContentError").count() == 0
-        wide, room = page.get_by_test_id("stMain").evaluate("main => [main.scrollWidth, main.clientWidth]")
-        assert wide <= room
-    assert [error for error in visit.errors if "404" not in error] == []
-
-
 def test_a_tick_chooses_the_run_of_its_line_also_in_a_sorted_table(started, visit):
     page = visit(f"{started.url}/runs")
     ready(page)

@@ -13,7 +13,8 @@ from tests.browser.marks import becomes, settled
 
 pytestmark = pytest.mark.browser
 
-CONFIG = {"model": "lenet", "options": {"kernel": 3}, "optimizer": "momentum", "momentum": 0.5, "batch_size": 128}
+OPTIONS = {"features": [4, 8], "kernel": 3, "dense": 32}
+CONFIG = {"model": "lenet", "options": OPTIONS, "optimizer": "momentum", "momentum": 0.5, "batch_size": 128}
 
 
 @pytest.fixture(scope="module")

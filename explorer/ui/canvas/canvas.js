@@ -1,8 +1,7 @@
 // The element. Nothing is read back from the browser's canvas, which some browsers blur on purpose: what is sent is
 // exactly what was painted.
 
-const INTERVAL = 40; // ms between two messages, at least
-const FLYING = 2; // messages of a moving pen that may be unanswered
+const INTERVAL = 100; // ms between two messages, at least
 const PATIENCE = 2000; // ms to wait for an answer before the next part of a stroke goes out
 const HISTORY = 60;
 const LARGEST = 512; // pixels, side of a pasted picture
@@ -53,7 +52,6 @@ class Canvas {
     this.cursor = { x: 145, y: 145 };
     this.stroke = this.waiting = null;
     this.sent = this.answered = -1;
-    this.flying = []; // the revisions that were sent and not answered
     this.sentAt = 0;
     this.ending = new AbortController();
     this.listen();
@@ -99,7 +97,6 @@ class Canvas {
     const mine = this.drawing;
     if (theirs.generation === mine.generation) this.answered = Math.max(this.answered, theirs.revision);
     if (first) this.sent = this.answered;
-    this.flying = this.flying.filter((revision) => revision > this.answered);
     const replaced = theirs.generation !== "" && theirs.generation !== mine.generation;
     const forgotten = first && theirs.generation === mine.generation && theirs.revision > mine.revision;
     if (replaced || forgotten) this.waiting = theirs;
@@ -122,7 +119,6 @@ class Canvas {
     if (mine.pixels.some(Boolean)) this.snapshot();
     Object.assign(mine, rest, { pixels, revision: Math.max(revision, mine.revision) });
     this.sent = this.answered = mine.revision;
-    this.flying = [];
     this.trouble = null;
     this.refresh();
     this.keep();
@@ -145,18 +141,17 @@ class Canvas {
     this.pump();
   }
 
-  // A moving pen waits for the answer to the last message but one, or a slow server would be interrupted over and over;
-  // a finished stroke goes out as soon as the interval allows. The newest state is sent when the wait ends.
+  // A moving pen waits for the answer to the last message, or a slow server would be interrupted over and over; a
+  // finished stroke goes out as soon as the interval allows. The newest state is sent when the wait ends.
   pump() {
     clearTimeout(this.timer);
     if (this.drawing.revision <= this.sent) return;
-    const pause = this.stroke && this.flying.length >= FLYING ? PATIENCE : INTERVAL;
+    const pause = this.stroke && this.answered < this.sent ? PATIENCE : INTERVAL;
     const left = this.sentAt + pause - performance.now();
     if (left > 0) this.timer = setTimeout(() => this.pump(), left);
     else {
       this.sent = this.drawing.revision;
       this.sentAt = performance.now();
-      this.flying.push(this.sent);
       this.send(this.keep());
     }
   }

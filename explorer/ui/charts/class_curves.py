@@ -224,7 +224,7 @@ def _grip(frame: Frame, colour: str, name: str, mode: theme.Mode, x: alt.X, y: a
         alt.Tooltip("x:Q", format=".2%", title=frame.x),
         alt.Tooltip("y:Q", format=".2%", title=frame.y),
     ]
-    places = alt.Chart(named("track")).mark_point(opacity=0, size=1, cursor="grab", clip=True)
+    places = alt.Chart(named("track")).mark_point(opacity=0, size=1, cursor="grab", clip=True, aria=False)
     dot: dict[str, Any] = {
         "filled": True,
         "size": 170,
@@ -234,7 +234,9 @@ def _grip(frame: Frame, colour: str, name: str, mode: theme.Mode, x: alt.X, y: a
         "tooltip": None,
         "clip": True,
     }
-    chosen = alt.Chart(named("track")).mark_point(**dot, fill=colour).encode(x=x, y=y).transform_filter(dragged)
+    chosen = (
+        alt.Chart(named("track")).mark_point(**dot, fill=colour, aria=False).encode(x=x, y=y).transform_filter(dragged)
+    )
     stale = f"datum.own == 1 && isValid({DRAGGED}.round) && {DRAGGED}.round[0] == datum.round"
     here = alt.Chart(named("here")).mark_point(**dot).encode(fill=alt.Fill("colour:N", scale=None))
     return [

@@ -66,7 +66,8 @@ def _chart(
     ink = theme.colour("textColor")
     size = 11 if len(models) == 1 else 9
     text = base.mark_text(align="left", dx=5, fontSize=size, color=ink).encode(x="end:Q", text="label:N")
-    frame = alt.Chart(named("target")).mark_bar(fillOpacity=0, stroke=ink, strokeWidth=1.5, strokeDash=[4, 2])
+    outline: dict[str, Any] = {"fillOpacity": 0, "stroke": ink, "strokeWidth": 1.5, "strokeDash": [4, 2]}
+    frame = alt.Chart(named("target")).mark_bar(**outline, aria=False)
     span = alt.Chart(named("span")).mark_point(opacity=0, size=0).encode(x=x)
     chart = alt.layer(bars, frame.encode(x=x, y=y), text, span).properties(
         title=f"{what}: {'logits' if logits else 'probabilities'}",

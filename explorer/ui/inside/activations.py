@@ -113,7 +113,7 @@ def _units(one: "Activation", subject: Subject) -> str:
     values = one.values.ravel()
     if len(values) > BARS:
         strip = pictures.tile(pictures.strip(values), one.largest, CELL, f"{len(values)} units")
-        return f'<div style="overflow-x:auto">{strip}</div>'
+        return pictures.scrolling(strip)
     named = len(values) == len(subject.classes)
     names = subject.classes if named else tuple(f"unit {at}" for at in range(len(values)))
     bars = (_bar(name, float(value), one.largest) for name, value in zip(names, values, strict=True))

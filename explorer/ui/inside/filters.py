@@ -100,7 +100,7 @@ def _matrix(found: "Kernels", first: int, subject: Subject) -> None:
     units, inputs = weights.shape
     title = f"{found.step.label}: {units} units from above, {count(inputs)} inputs from the left"
     picture = pictures.tile(weights, found.largest, scale, f"{units} rows of {inputs} weights")
-    st.html(f'{pictures.heading(title, "weight", found.largest)}<div style="overflow-x:auto">{picture}</div>')
+    st.html(pictures.heading(title, "weight", found.largest) + pictures.scrolling(picture))
     row, column = np.unravel_index(int(np.abs(weights).argmax()), weights.shape)
     pictures.read(
         "weight-matrix",

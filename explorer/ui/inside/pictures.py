@@ -43,6 +43,11 @@ def tile(values: Values, largest: float, scale: int, name: str) -> str:
     return f'<div title="{text}">{img_tag(painted(values, largest), scale, name)}</div>'
 
 
+def scrolling(picture: str) -> str:
+    """Return HTML in which a picture that is too wide is scrolled, with the arrow keys too."""
+    return f'<div tabindex="0" style="overflow-x:auto">{picture}</div>'
+
+
 def row(tiles: Sequence[str]) -> str:
     """Put tiles side by side, as many as there is room for."""
     return f'<div style="display:flex;flex-wrap:wrap;gap:{GAP}px">{"".join(tiles)}</div>'
