@@ -10,7 +10,7 @@ from explorer.ui.gate import Gate
 
 @pytest.fixture
 def gate():
-    return Gate()
+    return Gate(patience=60)
 
 
 def enter(gate, seen, name, haste=False):
@@ -36,6 +36,17 @@ def test_the_hasty_go_first_and_the_others_in_the_order_of_coming(gate):
     for thread in threads:
         thread.join(5)
     assert seen == ["b", "d", "a", "c"]
+
+
+def test_patience_ends(gate):
+    seen, gate.patience = [], 0.02
+    with gate.passing():
+        first = enter(gate, seen, "patient")
+        time.sleep(0.05)
+        second = enter(gate, seen, "hasty", haste=True)
+    for thread in (first, second):
+        thread.join(5)
+    assert seen == ["patient", "hasty"]
 
 
 def test_one_at_a_time(gate):
