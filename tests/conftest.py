@@ -1,16 +1,21 @@
 """Every test has an `EXPLORER_HOME` of its own; the unpacked data sets are shared, so that each is unpacked once."""
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from streamlit.components.v2 import manifest_scanner
 
 settings.register_profile("ci", derandomize=True)
 """The same examples every time; new ones are looked for on people's own machines."""
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
+"""Otherwise every run of an AppTest searches all installed packages for components, half of the time that it takes."""
 
 
 @pytest.fixture(scope="session", autouse=True)
