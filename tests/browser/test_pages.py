@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,18 +116,19 @@ def test_another_theme_is_drawn_in_its_own_colours(application, visit):
     assert texts["light"] != texts["dark"]
 
 
-@pytest.fixture
-def plain_server(tmp_path: Path, home: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+@pytest.fixture(scope="module")
+def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """The application as the README starts it, from another folder, with nothing but a port on the command line."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(APP), f"--server.port={port}", "--server.headless=true"]
-    log = (tmp_path / "log.txt").open("wb")
+    folder = tmp_path_factory.mktemp("elsewhere")
+    log = (folder / "log.txt").open("wb")
     process = subprocess.Popen(
         command,
-        cwd=tmp_path,
-        env={**os.environ, "EXPLORER_HOME": str(home)},
+        cwd=folder,
+        env={**os.environ, "EXPLORER_HOME": str(folder / "home")},
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

@@ -1,5 +1,6 @@
 """A home with small, real checkpoints: softmax regression after a few steps of gradient descent."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -30,6 +31,7 @@ def fill(dataset: str = "fashion-mnist") -> Run:
     return run
 
 
+@lru_cache
 def _train(dataset: str, stops: tuple[int, ...]) -> list[torch.nn.Module]:
     """Return copies of the model after so many steps on 2,000 images."""
     torch.manual_seed(0)
