@@ -8,6 +8,8 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 sys.path[:] = [str(_HERE.parent), *(p for p in sys.path if Path(p or ".").resolve() not in (_HERE, _HERE.parent))]
 
+# Altair and others look whether pandas is loaded, and would find half of it while another session loads it.
+import pandas as pd  # noqa: F401
 import streamlit as st
 
 from explorer.ui import address, messages, sidebar, state
@@ -39,6 +41,6 @@ _page = st.navigation(
 st.html(_HERE / "ui" / "page.css")
 state.follow()
 address.turn_to(_page.url_path)
-with messages.shown():
+with messages.contained(), messages.shown():
     sidebar.show(_page.url_path in state.NEED_WEIGHTS)
     _page.run()

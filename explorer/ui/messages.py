@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import streamlit as st
+from streamlit.error_util import handle_uncaught_app_exception
+from streamlit.errors import FragmentHandledException
+from streamlit.runtime.scriptrunner import StopException
 
 from explorer.data import catalog
 from explorer.errors import ExplorerError
@@ -19,6 +22,21 @@ def shown() -> Iterator[None]:
         yield
     except ExplorerError as error:
         st.error(markdown(str(error)), icon=":material/error:")
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Let a run of the script come to its end, however the page ends; for the outermost place.
+
+    Only then does Streamlit forget the parts of the page before that renew themselves. One whose next turn is asked
+    for already would else be drawn into the new page, where it has no place, and the browser would show nothing more.
+    """
+    try:
+        yield
+    except (StopException, FragmentHandledException):
+        pass  # nothing is wrong, or it has been said where it happened
+    except Exception as error:
+        handle_uncaught_app_exception(error)
 
 
 def no_checkpoint() -> NoReturn:

@@ -220,3 +220,24 @@ def visit(chromium: Any) -> Iterator[Visit]:
     yield visits
     for context in visits.contexts:
         context.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add to the report of a test that failed what its pages show and what its servers have printed."""
+    report = yield
+    if call.when == "call" and report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Visit):
+                report.sections += [section for context in value.contexts for section in map(_shown, context.pages)]
+                report.sections.append(("errors in the browser", "\n".join(value.errors)))
+            elif isinstance(value, Server):
+                report.sections.append((f"printed by {name}", value.output()[-2000:]))
+    return report
+
+
+def _shown(page: Any) -> tuple[str, str]:
+    try:
+        return page.url, page.inner_text("body", timeout=2000)[:2000]
+    except Exception as error:  # the report of the test must not be lost for it
+        return page.url, f"cannot be read: {error}"
