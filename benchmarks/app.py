@@ -26,7 +26,7 @@ CELLS = 6
 CHART = ".st-key-figure-confusion-matrix"
 RECTANGLES = f"{CHART} svg g.mark-rect.role-mark"
 PANEL = ".st-key-matrix-panel"
-BARS = "deep('.bars .fill').map((bar) => bar.style.transform).join()"
+BARS = "[...kept('.bars').querySelectorAll('.fill')].map((bar) => bar.style.transform).join()"
 
 
 def main(
@@ -66,7 +66,7 @@ def _renewing(page: Any) -> Callable[[], float]:
     def measure() -> float:
         page.bring_to_front()
         number = int(text.inner_text().removeprefix("Number ")) + 1
-        return until(page, "click", f"return document.body.innerText.includes('Number {number}')", button.click)
+        return until(page, "click", f"return document.body.textContent.includes('Number {number}')", button.click)
 
     return measure
 
@@ -76,8 +76,8 @@ def _echo(page: Any) -> Callable[[], float]:
 
     def measure() -> float:
         page.bring_to_front()
-        number = int(page.evaluate("() => deep('output')[0].textContent")) + 1
-        return until(page, "click", f"return deep('output')[0].textContent === '{number}'", button.click)
+        number = int(page.evaluate("() => kept('output').textContent")) + 1
+        return until(page, "click", f"return kept('output').textContent === '{number}'", button.click)
 
     return measure
 
@@ -92,10 +92,10 @@ def _cell(page: Any) -> Callable[[], float]:
         place, count = next(cells)
         box = page.locator(RECTANGLES).first.locator("path").nth(place).bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        before = page.evaluate("() => deep('.tiles button')[0]?.dataset.row ?? ''")
+        before = page.evaluate("() => kept('.tiles')?.querySelector('button')?.dataset.row ?? ''")
         done = (
-            f"const shown = document.querySelector('{PANEL}').innerText.includes('{count} image');"
-            "const rows = deep('.tiles button').map((one) => one.dataset.row);"
+            f"const shown = document.querySelector('{PANEL}').textContent.includes('{count} image');"
+            "const rows = [...(kept('.tiles')?.querySelectorAll('button') ?? [])].map((one) => one.dataset.row);"
             f"return shown && rows.length === {min(count, 24)} && rows[0] !== '{before}';"
         )
         return until(page, "click", done, lambda: page.mouse.click(x, y))

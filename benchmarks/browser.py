@@ -26,6 +26,10 @@ window.deep = (selector, root = document) => [
   ...root.querySelectorAll(selector),
   ...[...root.querySelectorAll("*")].flatMap((one) => (one.shadowRoot ? deep(selector, one.shadowRoot) : [])),
 ];
+// The first of a kind. To walk through a page in every frame would slow down what is measured: what is still there is
+// not looked for again.
+const seen = {};
+window.kept = (selector) => (seen[selector]?.isConnected ? seen[selector] : (seen[selector] = deep(selector)[0]));
 // Milliseconds from the next event of a type to the first frame in which `done` holds.
 window.arm = (type, done) => {
   window.measured = new Promise((resolve, reject) => {
