@@ -1,6 +1,6 @@
 """Choices that stand in the URL, each a widget with its key as parameter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,6 +14,7 @@ def segments(
     key: str,
     help: str | None = None,
     labelled: bool = True,
+    on_change: Callable[[str], None] = address.touched,
 ) -> str:
     """Let the user choose one of a few.
 
@@ -27,6 +28,8 @@ def segments(
     help : str, optional
     labelled : bool
         False leaves the label to screen readers.
+    on_change : callable
+        Takes the key; must call `address.touched` with it.
     """
     names = list(options)
     titles = options if isinstance(options, Mapping) else {}
@@ -40,7 +43,7 @@ def segments(
         key=key,
         help=help,
         label_visibility="visible" if labelled else "collapsed",
-        on_change=address.touched,
+        on_change=on_change,
         args=(key,),
     )
     address.keep({key: chosen}, {key: names[0]})

@@ -62,6 +62,12 @@ def becomes(page: Any, read: Callable[[], T], wanted: Callable[[T], object], sec
     return found
 
 
+def box_of(page: Any, element: Any) -> dict[str, float]:
+    """Return where an element is; a chart whose data change has none for a moment."""
+    box: dict[str, float] = becomes(page, element.bounding_box, lambda box: box)
+    return box
+
+
 def asked(page: Any, name: str) -> str | None:
     """Return a parameter of the address, as it stands there."""
     found = re.search(rf"[?&]{name}=([^&]*)", page.url)

@@ -8,7 +8,7 @@ import pytest
 
 from explorer.data.splits import load_split
 from explorer.store.checkpoints import load_checkpoint
-from tests.browser.marks import NASTY, becomes, settled
+from tests.browser.marks import NASTY, becomes, box_of, settled
 
 pytestmark = pytest.mark.browser
 
@@ -59,10 +59,53 @@ def await_rows(page: Any, rows: list[int]) -> None:
     becomes(page, lambda: tiles(page).evaluate_all(ROWS), lambda shown: shown == rows)
 
 
-def centre(element: Any) -> tuple[float, float]:
+def centre(page: Any, element: Any) -> tuple[float, float]:
     """Return the middle of an element on the screen."""
-    box = element.bounding_box()
+    box = box_of(page, element)
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def await_mark(page: Any, true: int, predicted: int) -> None:
+    """Wait until one cell of the matrix is outlined, this one."""
+    where = pytest.approx(centre(page, page.locator(CELLS).nth(10 * true + predicted)), abs=1)
+    becomes(page, page.locator(MARK).count, lambda count: count == 1)
+    becomes(page, lambda: centre(page, page.locator(MARK)), lambda found: found == where)
+
+
+def choose(page: Any, field: str, name: str) -> None:
+    """Choose in a field by the keyboard."""
+    page.locator(f".st-key-{field} input").click()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+
+
+def test_the_matrix_follows_what_is_chosen_beside_it(application, logits, visit):
+    run_id = application.run_id
+    page = visit(f"{application.url}/evaluate?checkpoint=small&with={run_id}")
+    ready(page)
+    page.locator(CELLS).nth(10 * 6 + 0).click()
+    page.wait_for_url(re.compile(r"cell=6-0"))
+    settled(page)
+    choose(page, "cell", "Shirt → Coat")
+    page.wait_for_url(re.compile(r"cell=6-4"))
+    await_mark(page, 6, 4)
+    page.locator(CELLS).nth(10 * 6 + 0).click()  # a cell that was clicked before
+    page.wait_for_url(re.compile(r"cell=6-0"))
+    await_mark(page, 6, 0)
+    await_rows(page, rows_of(logits, 6, 0)[:24])
+
+    title = page.locator(".st-key-figure-confusion-matrix .role-title-text")
+    becomes(page, title.text_content, lambda text: text.endswith("(A)"))
+    page.locator(".st-key-matrix-of").get_by_text("B", exact=True).click()
+    becomes(page, title.text_content, lambda text: text.endswith("(B)"))
+    await_mark(page, 6, 0)
+
+    outlines = page.locator(".st-key-figure-confusion-matrix .mark-rect path[stroke-width='1.5']")
+    before = becomes(page, outlines.count, lambda count: count > 0) and outlines.first.get_attribute("d")
+    choose(page, "class", "Bag")
+    page.wait_for_url(re.compile(r"class=Bag"))
+    becomes(page, lambda: outlines.first.get_attribute("d"), lambda drawn: drawn != before)
+    assert [error for error in visit.errors if "404" not in error] == []
 
 
 def test_from_a_cell_to_its_images_to_one_of_them_and_back(application, logits, visit):
@@ -75,8 +118,7 @@ def test_from_a_cell_to_its_images_to_one_of_them_and_back(application, logits, 
     page.wait_for_url(re.compile(r"cell=6-0"))
     expected = rows_of(logits, 6, 0)
     await_rows(page, expected[:24])
-    where = pytest.approx(centre(page.locator(CELLS).nth(10 * 6 + 0)), abs=1)
-    becomes(page, lambda: centre(page.locator(MARK)), lambda found: found == where)
+    await_mark(page, 6, 0)
     named = page.locator(".st-key-cell input").input_value
     becomes(page, named, lambda found: found.startswith("Shirt → T-shirt/top"))
     styles = tiles(page).evaluate_all(PICTURES)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.marks import asked, becomes, settled
+from tests.browser.marks import asked, becomes, box_of, settled
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +20,7 @@ def ready(page: Any) -> None:
 def click(page: Any, x: float, y: float) -> None:
     """Click the chart at a share of its width and height."""
     chart = page.locator("[data-testid=stVegaLiteChart] :is(canvas, svg)").first
-    box = chart.bounding_box()
+    box = box_of(page, chart)
     chart.click(position={"x": x * box["width"], "y": y * box["height"]})
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.marks import becomes, settled
+from tests.browser.marks import becomes, box_of, settled
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +19,7 @@ def ready(page: Any) -> None:
 
 
 def middle(page: Any, marks: str) -> tuple[float, float]:
-    box = page.locator(marks).first.bounding_box()
+    box = box_of(page, page.locator(marks).first)
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 

@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -83,24 +82,12 @@ def _note(judged: Judged, row: int, sign: str, comparable: bool) -> Note:
 def _page(rows: NDArray[np.int64], key: str) -> int:
     """Let the user choose a page; other rows begin with their first one."""
     name, count, content = f"page-{key}", -(-len(rows) // PAGE), zlib.crc32(rows.tobytes())
-    slot = f"images:{key}"
-    kept: _Begun | None = st.session_state.get(slot)
-    if kept is None or kept.content != content or address.is_new(name):
+    slot, widget = f"images:{key}", f"images:{key}:page"
+    kept: int | None = st.session_state.get(slot)
+    if kept != content or address.is_new(name):
         linked = kept is None or address.is_new(name)
         asked = next((page for page in range(1, count + 1) if str(page) == st.query_params.get(name)), 1)
-        kept = _Begun(content, asked if linked else 1, 0 if kept is None else kept.number + 1)
-        st.session_state[slot] = kept
-    chosen = 1
-    if count > 1:
-        chosen = st.pagination(count, default=kept.page, key=f"{slot}-{kept.number}")
+        st.session_state[slot], st.session_state[widget] = content, asked if linked else 1
+    chosen = st.pagination(count, key=widget) if count > 1 else 1
     address.keep({name: chosen}, {name: 1})
     return chosen
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """Which rows are paged, at which page that began, and the number that tells their widget from earlier ones."""
-
-    content: int
-    page: int
-    number: int

@@ -1,10 +1,12 @@
 """The confusion matrix, the elements of one class, and the images of one cell."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from explorer.ui import address, charts, controls, explanations, formats, widgets
 from explorer.ui.charts.matrix import MatrixView
@@ -17,6 +19,7 @@ from explorer.ui.text import markdown, shorten
 FIGURE = "confusion-matrix"
 CHART = f"figure-{FIGURE}"
 CELL = "cell"
+SECTION, BESIDE = "matrix", "matrix-beside"
 HEIGHT = 428
 """Pixels for the panel beside the matrix; longer contents scroll in it."""
 MOST = 40
@@ -25,9 +28,13 @@ MOST = 40
 _CLICKS = "matrix:clicks"
 
 
-@st.fragment
+@st.fragment(key=SECTION)
 def show(scope: Scope) -> None:
-    """Show the matrix on the left, and on the right what the user has chosen in it."""
+    """Show the matrix on the left, and on the right what the user has chosen in it.
+
+    A click on a cell renews the right alone, unless the matrix marks another one: what it shows then, the browser has
+    drawn already.
+    """
     names = true_names(scope)
     if len(names) > MOST:
         st.info(f"This model has {formats.count(len(names))} classes; a matrix can be read with {MOST} at most.")
@@ -38,13 +45,20 @@ def show(scope: Scope) -> None:
         errors_only = controls.switch("Errors only", "errors")
         similar = controls.switch("By similarity", "similar")
     with right:
-        with st.container(horizontal=True, gap="xsmall", key="matrix-choice"):
-            judged = _judged(scope)
-            part, chosen = _choice(scope, judged, names)
-        with st.container(height=HEIGHT, key="matrix-panel", border=True):
-            _panel(scope, judged, part, chosen)
+        judged, part, chosen = _beside(scope, names)
     with left:
         _figure(scope, judged, part, chosen, view, errors_only, similar)
+
+
+@st.fragment(key=BESIDE)
+def _beside(scope: Scope, names: tuple[str, ...]) -> tuple[Judged, Part | None, int | None]:
+    """Show what is chosen, and return it to the section; whatever else changes it must renew the section."""
+    with st.container(horizontal=True, gap="xsmall", key="matrix-choice"):
+        judged = _judged(scope)
+        part, chosen = _choice(scope, judged, names)
+    with st.container(height=HEIGHT, key="matrix-panel", border=True):
+        _panel(scope, judged, part, chosen)
+    return judged, part, chosen
 
 
 def _figure(
@@ -60,13 +74,14 @@ def _figure(
     found = judged.results.matrix
     foreign = true_names(scope) if scope.foreign else None
     param = _clicks(part)
+    marked = part.cell if part and _held(param) is None else None
     chart = charts.confusion_matrix(
         found,
         view,
         chosen,
         order=judged.results.similar if similar else None,
         errors_only=errors_only,
-        marked=part.cell if part and _held(param) is None else None,
+        marked=marked,
         clicks=param,
         true_names=foreign,
     )
@@ -77,7 +92,7 @@ def _figure(
         name=FIGURE,
         how_to_read=explanations.confusion(found, view, errors_only, foreign),
         table=lambda: charts.confusion_table(found, view, foreign),
-        on_select=partial(_clicked, param),
+        on_select=partial(_clicked, param, BESIDE if marked is None else SECTION),
     )
 
 
@@ -90,7 +105,7 @@ def _judged(scope: Scope) -> Judged:
     """Let the user choose between two models."""
     if scope.b is None:
         return scope.a
-    chosen = controls.segments("Matrix of", ("A", "B"), "matrix-of", labelled=False)
+    chosen = controls.segments("Matrix of", ("A", "B"), "matrix-of", labelled=False, on_change=_touched)
     return scope.b if chosen == "B" else scope.a
 
 
@@ -100,7 +115,13 @@ def _choice(scope: Scope, judged: Judged, names: tuple[str, ...]) -> tuple[Part 
     known, titles = cells.parts(found), cells.titles(found, names)
     if scope.foreign is None:
         name = st.selectbox(
-            "Class to explain", found.classes, key="class", bind="query-params", label_visibility="collapsed"
+            "Class to explain",
+            found.classes,
+            key="class",
+            bind="query-params",
+            on_change=_renew,
+            args=(SECTION,),
+            label_visibility="collapsed",
         )
         chosen = found.classes.index(name)
     unknown = address.adopt(CELL, [None, *known], None)
@@ -111,7 +132,7 @@ def _choice(scope: Scope, judged: Judged, names: tuple[str, ...]) -> tuple[Part 
         format_func=lambda code: titles.get(str(code), str(code)),
         placeholder="Choose a cell",
         key=CELL,
-        on_change=address.touched,
+        on_change=_touched,
         args=(CELL,),
         label_visibility="collapsed",
     )
@@ -137,7 +158,7 @@ def _panel(scope: Scope, judged: Judged, part: Part | None, chosen: int | None) 
             empty="No image of the split falls into this cell.",
         )
     elif chosen is not None:
-        elements.show(found.element(chosen), chosen, partial(controls.put, CELL))
+        elements.show(found.element(chosen), chosen, _put)
     else:
         st.info(
             f"The model was trained on {markdown(scope.foreign or '')}: its classes have nothing in common with these "
@@ -167,10 +188,28 @@ def _clicks(part: Part | None) -> str:
     return f"click{number}"
 
 
-def _clicked(param: str) -> None:
-    """Take over the cell that was clicked; a click beside the cells takes the choice back."""
+def _clicked(param: str, part: str) -> None:
+    """Take over the cell that was clicked, and renew a part; a click beside the cells takes the choice back."""
     cell = _held(param)
     controls.put(CELL, None if cell is None else Part(*cell).code)
+    _renew(part)
+
+
+def _put(code: str) -> None:
+    """Choose a cell or a line of them, in a callback."""
+    controls.put(CELL, code)
+    _renew(SECTION)
+
+
+def _touched(key: str) -> None:
+    address.touched(key)
+    _renew(SECTION)
+
+
+def _renew(part: str) -> None:
+    """End a callback by renewing one part of the page; one that is gone is renewed with the page."""
+    with suppress(StreamlitAPIException):
+        st.rerun(part)
 
 
 def _held(param: str) -> tuple[int, int] | None:
