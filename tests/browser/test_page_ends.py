@@ -19,7 +19,7 @@ def renewed():
 with messages.contained():
     end = st.query_params.get("end", "")
     if st.button("Go on"):
-        time.sleep(1)
+        time.sleep(0.8)
         if end == "stop":
             st.error("It ends here.")
             st.stop()
@@ -73,7 +73,7 @@ def test_what_renewed_itself_before_is_not_drawn_into_a_page_that_ended(server, 
     line.held = []
     before = line.asked
     page.get_by_role("button", name="Go on").click()
-    page.wait_for_timeout(2500)  # the page has not heard of the new run, and asks to be renewed while it goes on
+    page.wait_for_timeout(1500)  # the page has not heard of the new run, and asks to be renewed while it goes on
     assert line.asked > before + 5
     line.release()
     page.get_by_text(ENDS[end]).wait_for()

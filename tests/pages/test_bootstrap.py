@@ -45,7 +45,7 @@ half, real = threading.Event(), builtins.__import__
 def slow(name, *arguments, **others):
     if name == "pandas.core.api" and not half.is_set():
         half.set()
-        time.sleep(8)
+        time.sleep(5)
     return real(name, *arguments, **others)
 
 builtins.__import__ = slow

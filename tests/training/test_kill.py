@@ -29,7 +29,7 @@ keeping.load_split = loop.load_split = load
 execution.STATE_SECONDS = 0.02
 worker.work(run)
 """
-KILLS = 8
+KILLS = 6
 
 
 @pytest.fixture(scope="module")

@@ -136,7 +136,7 @@ def test_every_kind_of_configuration_reaches_the_same_accuracies(values):
 
 def test_where_the_exact_script_is_too_long_chance_is_drawn_otherwise(monkeypatch):
     values = {"options": {"dropout": 0.1, "initialisation": "xavier"}, "ema": 0.9, "flip": True}
-    configs = [configure(**values, seed=seed) for seed in range(3)]
+    configs = [configure(**values, seed=seed) for seed in range(2)]
     expected = sum(ours(config)[-1] for config in configs) / len(configs)
     for tier in ((False, True, 5), (False, False, 5)):
         monkeypatch.setattr(script, "TIERS", (tier,))
