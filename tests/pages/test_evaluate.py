@@ -90,6 +90,25 @@ def test_the_keyboard_chooses_a_cell_and_takes_it_back(open_page, judged):
     assert "cell" not in app.query_params
 
 
+def test_the_page_of_a_gallery_is_that_of_the_link_until_other_images_are_chosen(open_page, judged):
+    expected = expected_rows(judged, 6, 0)
+    assert len(expected) > 48
+    app = open_page("evaluate", checkpoint="small", **{"cell": "6-0", "page-cell": "2"})
+    assert shown_rows(app) == expected[24:48]
+    app.run()
+    assert shown_rows(app) == expected[24:48]
+    app.query_params["section"] = "Calibration"
+    app.run()
+    assert not grids(app)
+    app.query_params["section"] = "Confusion matrix"
+    app.run()
+    assert not app.exception
+    assert shown_rows(app) == expected[24:48]
+    app.selectbox(key="cell").set_value("4-2").run()
+    assert shown_rows(app) == expected_rows(judged, 4, 2)[:24]
+    assert "page-cell" not in app.query_params
+
+
 def test_an_element_leads_to_its_images(open_page, judged):
     labels, probabilities = judged
     app = open_page("evaluate", checkpoint="small")
