@@ -130,15 +130,13 @@ class _SeedLoop(Loop):
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Take one step of all seeds; each one's gradients are those of its own mean loss."""
         state, count, truth = self.state, len(labels), labels.t()
-        for parameter in self.parameters:
-            parameter.grad = None
-        logits = state.network.compute(images, self._reseed)
-        sums, gradient = losses_and_gradient(self.config, logits.detach(), truth)
-        logits.backward(gradient)
+        logits = state.network.learn(images, self._reseed)
+        sums, gradient = losses_and_gradient(self.config, logits, truth)
+        state.network.backward(gradient)
         state.optimizer.step()
         state.update_average()
         state.loss_sum += sums
-        state.note_predictions(logits.detach(), truth)
+        state.note_predictions(logits, truth)
         state.seen += count
         return sums / count
 

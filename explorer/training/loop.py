@@ -139,7 +139,6 @@ class Loop:
         self.rate_config = self._config_of(epoch)
         for images, labels in self.batches.epoch(epoch, state.step):
             rate = self._set_learning_rate()
-            seed_global(state.device, config.seed, "step", epoch, state.step)
             loss = self._step(images, labels)
             state.step += 1
             self._count_time()
@@ -166,6 +165,7 @@ class Loop:
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Take one optimizer step; a batch larger than a piece adds up the gradients of its pieces."""
         state, count = self.state, len(labels)
+        seed_global(state.device, self.config.seed, "step", state.epoch + 1, state.step)
         for parameter in self.parameters:
             parameter.grad = None  # as `zero_grad` does, without what that reports to a profiler
         if count <= self.plan.piece:

@@ -1,10 +1,7 @@
 """Networks of one architecture as one: from the flattening on, K sets of weights in one tensor.
 
-A stacked layer computes all K networks in one operation, on values of shape (K, features, B). With the images last
-the products of matrices take about 15 % less time than with the features last (five networks 784-100-10 and 64 images
-on two cores of an AMD EPYC). What stands before the flattening, the convolutions, passes each network by itself: for
-lenet that takes 0.55 to 0.7 of the time of a grouped convolution there, and its numbers stay exactly those of the
-single network.
+What stands before the flattening, the convolutions, passes each network by itself: for lenet that takes 0.55 to 0.7
+of the time of a grouped convolution there, and its numbers stay exactly those of the single network.
 """
 
 import copy
@@ -12,8 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from explorer.training.stacked_layers import StackedBatchNorm, StackedDropout, StackedLinear
+from explorer.training.stacked_passes import Passes
 
 ELEMENTWISE = (
     nn.ReLU,
@@ -32,77 +31,6 @@ AFTER = (nn.Linear, nn.BatchNorm1d, nn.Dropout, *ELEMENTWISE)
 """What may stand before and after the flattening. Nothing would be gained by computing larger blocks together."""
 
 Reseed = Callable[[int], None]
-
-
-class StackedLinear(nn.Module):
-    """K linear layers."""
-
-    def __init__(self, layer: nn.Linear, count: int) -> None:
-        super().__init__()
-        like = layer.weight
-        self.weight = nn.Parameter(like.new_empty(count, layer.out_features, layer.in_features))
-        self.bias = nn.Parameter(like.new_empty(count, layer.out_features, 1))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Map (K, in, B) to (K, out, B)."""
-        if values.stride(0) == 0:  # the same values for all: one product, which uses all threads alike
-            together = torch.addmm(self.bias.flatten(0, 1), self.weight.flatten(0, 1), values[0])
-            return together.view(len(values), -1, together.shape[1])
-        return torch.baddbmm(self.bias, self.weight, values)
-
-    def single(self, index: int) -> dict[str, Tensor]:
-        """Return views of one network's weights, by their names in `nn.Linear`."""
-        return {"weight": self.weight[index], "bias": self.bias[index, :, 0]}
-
-
-class StackedBatchNorm(nn.Module):
-    """K batch norms of F units as one of K * F channels."""
-
-    def __init__(self, layer: nn.BatchNorm1d, count: int) -> None:
-        super().__init__()
-        self.count, self.features = count, layer.num_features
-        norm = nn.BatchNorm1d(
-            count * layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
-        )
-        self.norm = norm.to(next(iter(layer.state_dict().values())))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Normalise (K, F, B) over B."""
-        together = values.permute(2, 0, 1).flatten(1)
-        result: Tensor = self.norm(together).view(-1, self.count, self.features).permute(1, 2, 0)
-        return result
-
-    def single(self, index: int) -> dict[str, Tensor]:
-        """Return views of one network's weights and statistics, by their names in `nn.BatchNorm1d`."""
-        tensors = {**dict(self.norm.named_parameters()), **dict(self.norm.named_buffers())}
-        return {
-            name: value.view(self.count, self.features)[index] if value.dim() else value
-            for name, value in tensors.items()
-        }
-
-
-class StackedDropout(nn.Module):
-    """Multiplies by masks that were drawn beforehand, network by network, as each single one would draw them."""
-
-    def __init__(self, layer: nn.Dropout, units: int) -> None:
-        super().__init__()
-        self.p, self.units = layer.p, units
-        self.masks: list[Tensor] = []
-
-    def draw(self, images: Tensor) -> None:
-        """Draw the next network's mask, for a batch of so many images of this type, from the global generator."""
-        self.masks.append(F.dropout(images.new_ones(len(images), self.units), self.p))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Apply the masks to (K, units, B), and forget them; do nothing in evaluation mode."""
-        if not self.training:
-            return values
-        masks, self.masks = torch.stack(self.masks), []
-        return values * masks.transpose(1, 2)
-
-    def single(self, _index: int) -> dict[str, Tensor]:
-        """Return nothing: there are no weights."""
-        return {}
 
 
 class StackedNetwork(nn.Module):
@@ -124,6 +52,9 @@ class StackedNetwork(nn.Module):
         cut = next(position for position, layer in enumerate(network) if isinstance(layer, nn.Flatten))
         self.heads = nn.ModuleList(copy.deepcopy(network[:cut]) for _ in range(count if cut else 0))
         self.tail = nn.Sequential(_stacked(network, cut + 1, count))
+        self.passes = Passes(self.tail, bool(self.heads))
+        replaced = [value for layer in self.tail if isinstance(layer, StackedLinear) for value in layer.parameters()]
+        self.added = [value for value in self.parameters() if all(value is not other for other in replaced)]
         self.dropouts = [layer for layer in self.tail if isinstance(layer, StackedDropout)]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -139,23 +70,45 @@ class StackedNetwork(nn.Module):
         Tensor
             Shape (B, K, classes).
         """
-        return self.compute(images).permute(2, 0, 1)
+        logits: Tensor = self.tail(self._features(images))
+        return logits.permute(2, 0, 1)
 
-    def compute(self, images: Tensor, reseed: Reseed | None = None) -> Tensor:
-        """Compute the logits of all networks, with the images last.
+    def learn(self, images: Tensor, reseed: Reseed) -> Tensor:
+        """Compute the logits of all networks, with the images last, for `backward`.
 
         Parameters
         ----------
         images : Tensor
-            (B, C, H, W), the same for all networks, or (B, K, C, H, W).
-        reseed : callable, optional
-            Called with k before network k draws; without it, all draw in turn from the global generator.
+            (B, K, C, H, W).
+        reseed : callable
+            Called with k before network k draws.
 
         Returns
         -------
         Tensor
-            Shape (K, classes, B).
+            Shape (K, classes, B), without gradient.
         """
+        self.features = self._features(images, reseed)
+        return self.passes.forward(self.features.detach())
+
+    def backward(self, gradient: Tensor) -> None:
+        """Give every parameter its gradient, in place of the last one.
+
+        Parameters
+        ----------
+        gradient : Tensor
+            Shape (K, classes, B), with respect to the last `learn`'s logits.
+        """
+        features = self.features
+        del self.features
+        for parameter in self.added:
+            parameter.grad = None
+        found = self.passes.backward(gradient)
+        if found is not None:
+            features.backward(found)
+
+    def _features(self, images: Tensor, reseed: Reseed | None = None) -> Tensor:
+        """Return the flattened maps (K, features, B); without `reseed` all networks draw in turn."""
         own = images.dim() == 5
         maps = []
         for index in range(self.count if self.heads or self._draws else 0):
@@ -169,8 +122,7 @@ class StackedNetwork(nn.Module):
             values = torch.stack(maps)
         else:
             values = images.transpose(0, 1).flatten(2) if own else images.flatten(1).expand(self.count, -1, -1)
-        logits: Tensor = self.tail(values.transpose(1, 2))
-        return logits
+        return values.transpose(1, 2)
 
     @property
     def _draws(self) -> list[StackedDropout]:

@@ -42,7 +42,7 @@ def reseed(index):
 def test_evaluates_like_each_single_network(singles):
     stacked = stack(singles).eval()
     images = torch.randn(5, SEEDS, 1, 28, 28, dtype=torch.float64)
-    own, shared = stacked.compute(images).permute(2, 0, 1), stacked(images[:, 0])
+    own, shared = stacked.learn(images, reseed).permute(2, 0, 1), stacked(images[:, 0])
     assert own.shape == shared.shape == (5, SEEDS, 10)
     for index, network in enumerate(singles):
         network.eval()
@@ -54,8 +54,10 @@ def test_masks_gradients_and_statistics_are_those_of_each_single_network(singles
     stacked = stack(singles).train()
     images = torch.randn(6, SEEDS, 1, 28, 28, dtype=torch.float64)
     truth = torch.arange(6)
-    logits = stacked.compute(images, reseed).permute(2, 0, 1)
+    logits = stacked.learn(images, reseed).permute(2, 0, 1).requires_grad_()
+    assert logits.is_leaf
     sum(F.cross_entropy(logits[:, index], truth) for index in range(SEEDS)).backward()
+    stacked.backward(logits.grad.permute(1, 2, 0))
     gradients = stack(singles)
     for parameter, source in zip(gradients.parameters(), stacked.parameters(), strict=True):
         parameter.data.copy_(source.grad)
@@ -85,7 +87,7 @@ def test_masks_on_maps_have_the_single_networks_bits(batch, channels):
     seen = []
     stacked.tail[0].register_forward_hook(lambda _layer, _values, output: seen.append(output.detach()))
     images = torch.randn(2, batch, 1, 28, 28)
-    stacked.compute(images.transpose(0, 1), reseed)
+    stacked.learn(images.transpose(0, 1), reseed)
     for index, single in enumerate(networks):
         reseed(index)
         assert torch.equal(seen[0][index].t(), single[:5](images[index]))
