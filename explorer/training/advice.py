@@ -225,7 +225,7 @@ def _course(case: _Case) -> Iterator[str]:
     if config.threads > devices.cores():
         yield (
             f"{config.threads} threads on {devices.cores()} cores wait for one another and are slower; try 0, which "
-            "takes one for each core."
+            "chooses what suits the network."
         )
 
 

@@ -77,7 +77,9 @@ class TrainConfig(BaseModel):
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Decides initial weights, order of batches and all chance.")
     device: Device = Field("auto", description="Where to compute: auto takes CUDA, else MPS, else the CPU.")
-    threads: int = Field(0, ge=0, le=256, description="CPU threads; 0 takes one for each core.")
+    threads: int = Field(
+        0, ge=0, le=256, description="CPU threads; 0 takes one for a small network, else one for each core."
+    )
     time_budget: float | None = Field(
         None, gt=0, le=30 * 86_400, description="Stop after so many seconds of training, even within an epoch."
     )

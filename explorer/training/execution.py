@@ -20,6 +20,7 @@ from explorer.training.loop import train
 from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
 from explorer.training.saved import load_state, save_state
 from explorer.training.state import TrainingState
+from explorer.training.threads import choose_threads
 from explorer.training.writing import RunWriter
 
 STATE_SECONDS = 30.0
@@ -125,19 +126,19 @@ def progress(record: Step | Epoch | SeedEpochs) -> float:
     return record.epoch - 1 + record.step / record.steps if isinstance(record, Step) else float(record.epoch)
 
 
-def take_place(run: Run, config: TrainConfig) -> torch.device:
+def take_place(run: Run, config: TrainConfig, seeds: int = 1) -> torch.device:
     """Set the threads and return the device: those that the run began with, so that it ends with the same bits."""
-    place = _place(run, config)
+    place = _place(run, config, seeds)
     torch.set_num_threads(place["threads"])
     return devices.resolve(place["device"])
 
 
-def _place(run: Run, config: TrainConfig) -> dict[str, Any]:
+def _place(run: Run, config: TrainConfig, seeds: int) -> dict[str, Any]:
     starts = [event for event in run.events() if event["kind"] == "start"]
     if starts:
         return starts[0]
     device = devices.resolve(config.device).type
-    start = {"kind": "start", "device": device, "threads": config.threads or devices.cores()}
+    start = {"kind": "start", "device": device, "threads": choose_threads(config, seeds)}
     run.append_event(start | {"versions": library_versions()})
     return start
 

@@ -52,7 +52,8 @@ def run_script(run: Run) -> str:
     events = run.events()
     rates = {event["epoch"]: event["value"] for event in events if event["kind"] == "learning_rate"}
     cuts = [Cut(event["epoch"], event["step"]) for event in events if event["kind"] == "cut"]
-    config = TrainConfig.parse(run.config)
+    threads = [event.get("threads", 0) for event in events if event["kind"] == "start"]
+    config = TrainConfig.parse(run.config | {"threads": threads[0]} if threads else run.config)
     parent = run.description["parent"]
     return plain_script(config, rates=rates, cut=cuts[-1] if cuts else None, parent=parent)
 

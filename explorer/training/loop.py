@@ -131,7 +131,7 @@ class Loop:
         return self.cut
 
     def _steps(self) -> Iterator[Record]:
-        config, state, plan = self.config, self.state, self.plan
+        state, plan = self.state, self.plan
         epoch = state.epoch + 1
         state.network.train()
         if self.cut == Cut(epoch, state.step):

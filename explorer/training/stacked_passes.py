@@ -33,7 +33,8 @@ class Passes:
         self.groups: list[nn.Module] = []
         """Every linear layer, and together what stands between two."""
         for linear, some in groupby(layers, lambda layer: isinstance(layer, StackedLinear)):
-            self.groups += some if linear else [nn.Sequential(*some)]
+            members = list(some)
+            self.groups += members if linear else [nn.Sequential(*members)]
         weighted = (index for index, group in enumerate(self.groups) if any(True for _ in group.parameters()))
         self.further, self.last = further, 0 if further else next(weighted, len(self.groups))
         self.laid_out: dict[tuple[object, ...], list[_Pass]] = {}
@@ -132,8 +133,8 @@ class _Between:
         with torch.enable_grad():
             self.given = values.detach().requires_grad_()
             self.result: Tensor = self.layers(self.given)
-        values = self.result.detach()
-        return values
+            result: Tensor = self.result.detach()
+        return result
 
     def backward(self, gradient: Tensor) -> Tensor:
         self.result.backward(gradient)

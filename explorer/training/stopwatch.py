@@ -20,6 +20,7 @@ from explorer.training.estimate import Estimate
 from explorer.training.loop import train
 from explorer.training.records import Step
 from explorer.training.state import TrainingState
+from explorer.training.threads import choose_threads
 
 TIMED = ("dataset", "model", "options", "optimizer", "loss", "subset", "flip")
 """What decides the time of a step, besides what `timed_config` computes."""
@@ -110,7 +111,7 @@ def timed_config(config: TrainConfig) -> TrainConfig:
     values: dict[str, Any] = {name: getattr(config, name) for name in TIMED}
     values["batch_size"] = min(config.batch_size, config.subset)
     values["device"] = devices.resolve(config.device).type
-    values["threads"] = config.threads or devices.cores()
+    values["threads"] = choose_threads(config)
     values |= {"shift": 2 if config.shift else 0, "erase": 0.5 if config.erase else 0.0}
     values |= {"adversarial": 0.1 if config.adversarial else 0.0}
     values |= {"ema": 0.99 if config.ema else 0.0, "learning_rate": 1e-5}

@@ -398,7 +398,7 @@ def test_predictions_of_best_and_last_are_in_full_precision_and_the_others_round
 
 
 def test_threads_of_the_first_start_are_recorded_and_used_again(start, monkeypatch):
-    run = start(threads=0, epochs=2)
+    run = start(threads=0, epochs=2, options={"hidden": [8000, 500]})
     monkeypatch.setattr("explorer.devices.cores", lambda: 3)
     assert execute(run, _after(Step, 1, run.request_stop)).state == "stopped"
     monkeypatch.setattr("explorer.devices.cores", lambda: 1)
