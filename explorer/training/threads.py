@@ -37,15 +37,22 @@ def choose_threads(config: TrainConfig, seeds: int = 1) -> int:
     if devices.resolve(config.device).type != "cpu":
         return devices.cores()
     images = seeds * min(config.batch_size, config.subset)
-    return devices.cores() if images * _multiply_adds(config.model_dump_json(include=_SIZE)) >= WORTH_SHARING else 1
+    return devices.cores() if images * multiply_adds(config) >= WORTH_SHARING else 1
 
 
-_SIZE = {"dataset", "model", "options"}
+def multiply_adds(config: TrainConfig) -> int:
+    """Return how often one image on its way through the network makes a weight be multiplied with an input.
+
+    Raises
+    ------
+    ConfigError
+        The model cannot be built.
+    """
+    return _multiply_adds(config.model_dump_json(include={"dataset", "model", "options"}))
 
 
 @lru_cache(maxsize=256)
-def _multiply_adds(described: str) -> int:
-    """Return those for one image; kept, as pages ask again and again."""
+def _multiply_adds(described: str) -> int:  # kept, as pages ask again and again
     config = TrainConfig.model_validate_json(described)
     shape = input_shape(config)
     return sum(layer.multiply_adds for layer in layer_table(build_meta(config.model, config.options, shape), shape))
