@@ -24,8 +24,8 @@ WATCHED = """() => {
         window.watched.ticks += 1;
         window.watched.places.push(JSON.stringify(charts.map(chart => {
             const box = chart.getBoundingClientRect();
-            const plot = chart.querySelector('.background').getBoundingClientRect();
-            return [box.top, box.height, plot.top, plot.left, plot.width, plot.height].map(Math.round);
+            const plot = chart.querySelector('.background')?.getBoundingClientRect();
+            return [box.top, box.height, plot?.top, plot?.left, plot?.width, plot?.height].map(Math.round);
         })));
     };
     window.watched.observer = new MutationObserver(note);
