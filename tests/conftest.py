@@ -5,6 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Is read when PyTorch is imported. Tests run in as many processes as there are cores; further threads would only wait.
+
 import pytest
 from hypothesis import settings
 from streamlit.components.v2 import manifest_scanner
