@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from explorer.ui.canvas import component
+from tests.browser.marks import settled
 
 pytestmark = pytest.mark.browser
 
@@ -568,6 +569,7 @@ def test_everything_works_from_the_keyboard(pad):
         pad.until(lambda facts: facts["box"] == dot["box"])
         page.keyboard.press(redo)
         pad.until(lambda facts: facts["box"][2] > dot["box"][2])
+    settled(page)  # what is said of the drawing does not come later
     page.keyboard.press("Shift+ArrowUp")
     expect(page.locator(".spoken")).to_have_text("Row 10, column 20.")
     page.keyboard.press("Delete")
