@@ -50,6 +50,14 @@ def run(trained, home):
     return found
 
 
+def test_the_script_takes_as_many_threads_as_the_run_did(home, configure):
+    run = runs.create(configure(threads=0).model_dump(mode="json"))
+    run.append_event({"kind": "start", "device": "cpu", "threads": 3})
+    run.append_event({"kind": "start", "device": "cpu", "threads": 1})
+    assert "torch.set_num_threads(3)" in run_script(run)
+    assert "set_num_threads" not in run_script(runs.create(configure(threads=0).model_dump(mode="json")))
+
+
 def contents(data):
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}

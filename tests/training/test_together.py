@@ -9,7 +9,7 @@ from explorer.errors import RunError
 from explorer.store import batches, runs
 from explorer.store.checkpoints import load_checkpoint
 from explorer.studies import seeds
-from explorer.training import control, together, writing
+from explorer.training import control, execution, together, writing
 from explorer.training.compute import compute
 from explorer.training.execution import execute
 from explorer.training.records import Cut, SeedEpochs, Step
@@ -66,6 +66,13 @@ def test_each_seed_is_like_its_single_run(start, configure):
             assert line["validation_accuracy"] == pytest.approx(other["validation_accuracy"], abs=0.011)
         assert load_checkpoint(run.weights(3)).config["seed"] == seed
         assert len([line for line in run.history() if line["kind"] == "step"]) == 15
+
+
+def test_how_many_threads_are_taken_depends_on_how_many_seeds_there_are(start, monkeypatch):
+    asked = []
+    monkeypatch.setattr(execution, "choose_threads", lambda config, seeds: asked.append((config.threads, seeds)) or 1)
+    compute(start(threads=0)[0])
+    assert asked == [(0, 3)]
 
 
 @pytest.mark.parametrize(("kind", "epoch", "step"), [(Step, 1, 2), (SeedEpochs, 1, 0), (Step, 3, 5)])
