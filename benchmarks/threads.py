@@ -6,11 +6,10 @@ the last column says what that chooses. Run it on an otherwise idle machine.
 """
 
 import os
+import time
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # is read when PyTorch is imported
 
-from collections.abc import Callable
-from itertools import islice
 from typing import Annotated, Any
 
 import torch
@@ -18,11 +17,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import interleaved, print_machine
+from benchmarks.measure import Timing, interleaved, print_machine
 from explorer import devices
 from explorer.training.config import TrainConfig
 from explorer.training.ensemble import train_seeds
 from explorer.training.loop import train
+from explorer.training.records import Step
 from explorer.training.threads import choose_threads, multiply_adds
 
 CASES: tuple[tuple[str, dict[str, Any], int], ...] = (
@@ -43,16 +43,25 @@ CASES: tuple[tuple[str, dict[str, Any], int], ...] = (
 )
 
 
-def steps(config: TrainConfig, seeds: int, count: int) -> Callable[[], None]:
-    """Return what takes the next so many steps of a run."""
-    records = train(config) if seeds == 1 else train_seeds(config, range(seeds))
+class Course:
+    """A run that is taken some steps further at every call; only the steps count, not the evaluation between them."""
 
-    def go() -> None:
-        torch.set_num_threads(config.threads)
-        for _ in islice(records, count):
-            pass
+    def __init__(self, config: TrainConfig, seeds: int, count: int) -> None:
+        self.threads, self.count = config.threads, count
+        self.records = train(config) if seeds == 1 else train_seeds(config, range(seeds))
+        self.seconds: list[float] = []
+        """Mean of a step, for each call."""
 
-    return go
+    def __call__(self) -> None:
+        """Take the next steps."""
+        torch.set_num_threads(self.threads)
+        spent, done = 0.0, 0
+        while done < self.count:
+            begin = time.perf_counter()
+            if isinstance(next(self.records), Step):
+                spent += time.perf_counter() - begin
+                done += 1
+        self.seconds.append(spent / done)
 
 
 def main(
@@ -70,15 +79,12 @@ def main(
         config = TrainConfig.parse({"device": "cpu", "epochs": 100} | values)
         size = seeds * config.batch_size * multiply_adds(config)
         count = min(400, max(5, work * 10**6 // size))
-        timings = interleaved(
-            {
-                str(threads): steps(config.model_copy(update={"threads": threads}), seeds, count)
-                for threads in (1, every)
-            },
-            repeats,
-        )
-        one, all_cores = timings["1"], timings[str(every)]
-        figures = [1000 * timing.median / count for timing in (one, all_cores)]
+        courses = {
+            threads: Course(config.model_copy(update={"threads": threads}), seeds, count) for threads in (1, every)
+        }
+        interleaved({str(threads): course for threads, course in courses.items()}, repeats)
+        one, all_cores = (Timing(str(threads), tuple(courses[threads].seconds[1:])) for threads in (1, every))
+        figures = [1000 * timing.median for timing in (one, all_cores)]
         ratios = [all_cores.ratio(one), *all_cores.ratio_range(one)]
         cells = [f"{size / 1e6:,.0f}", *(f"{value:.2f}" for value in (*figures, *ratios)), str(repeats)]
         table.add_row(name, *cells, str(choose_threads(config, seeds)))

@@ -55,6 +55,7 @@ class StackedNetwork(nn.Module):
         self.passes = Passes(self.tail, bool(self.heads))
         replaced = [value for layer in self.tail if isinstance(layer, StackedLinear) for value in layer.parameters()]
         self.added = [value for value in self.parameters() if all(value is not other for other in replaced)]
+        """The parameters to whose gradients autograd adds; those of linear layers are replaced."""
         self.dropouts = [layer for layer in self.tail if isinstance(layer, StackedDropout)]
 
     def forward(self, images: Tensor) -> Tensor:
