@@ -20,9 +20,6 @@ CONFIG = {"model": "lenet", "options": {"features": [4, 8], "dense": 32}, "subse
 PATIENCE = 120_000
 """Milliseconds: the machine may be busy."""
 
-TWO_SECONDS = 2.0
-"""So soon, a button pressed in one tab must show its effect in the other."""
-
 
 @pytest.fixture(scope="module")
 def started(launch: Callable[..., Any], supervise: Callable[[Path], None]) -> Iterator[Any]:
@@ -79,10 +76,8 @@ def charts(page: Any) -> Any:
     return page.locator("[data-testid=stVegaLiteChart]")
 
 
-def press(page: Any, key: str) -> float:
-    """Press a button and return when that was."""
+def press(page: Any, key: str) -> None:
     page.locator(f".st-key-{key}").get_by_role("button").click()
-    return time.monotonic()
 
 
 def choose(page: Any, view: str) -> None:
@@ -127,10 +122,9 @@ def test_a_run_is_watched_and_steered_in_two_tabs(started, visit):
     until(lambda: first.locator("[data-testid=stHtml] img").count() == 4)
 
     # Pause here, seen there; resume there, seen here.
-    pressed = press(first, "watch-pause")
+    press(first, "watch-pause")
     until(lambda: run.status.state == "stopped")
     standing(second, "Paused").wait_for()
-    assert time.monotonic() - pressed < TWO_SECONDS + _slack(started)
     standing(first, "Paused").wait_for()
     paused = run.status.epoch, run.status.step
 
@@ -169,16 +163,6 @@ def _next(paused: tuple[int, int]) -> int:
 def _sum(page: Any) -> int:
     texts = charts(page).nth(2).locator(".mark-text.role-mark text").all_text_contents()
     return sum(int(text.replace(",", "")) for text in texts)
-
-
-def _slack(started: Any) -> float:
-    """How much longer the machine takes for anything, by a request that should take no time."""
-    import urllib.request
-
-    begin = time.monotonic()
-    for _ in range(5):
-        urllib.request.urlopen(f"{started.url}/_stcore/health", timeout=30).read()
-    return 20 * (time.monotonic() - begin)
 
 
 def test_a_button_leads_from_the_finished_run_to_its_evaluation(started, visit):

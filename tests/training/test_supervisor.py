@@ -69,26 +69,20 @@ def test_a_life_of_supervisors(make, configure, started, home):
 
     # A run is taken and computed.
     first = make()
-    begun = time.monotonic()
     supervisor.submit(first)
     _until(lambda: first.status.state == "finished")
-    cold = time.monotonic() - begun
     assert first.status.epoch == 1
     assert len(first.epochs()) == 1
 
-    # The next one starts much sooner, by the same supervisor.
+    # The next one is computed by the same supervisor.
     second = make()
-    begun = time.monotonic()
     supervisor.submit(second)
     _until(lambda: second.status.state == "finished")
-    assert time.monotonic() - begun < cold
     assert len(started) == 1
     assert supervisor.is_alive()
 
     # Another supervisor ends at once.
-    begun = time.monotonic()
     supervisor.serve()
-    assert time.monotonic() - begun < 5
     assert started[0].poll() is None
 
     # While one run is computed the next ones wait; one of them is taken out.
