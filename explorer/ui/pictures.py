@@ -55,7 +55,7 @@ def _standalone(spec: dict[str, Any], mode: Mode | None) -> dict[str, Any]:
     alone["padding"] = 12
     alone.setdefault("config", {}).update(
         axis=axis,
-        font="Source Sans 3, Source Sans Pro, sans-serif",
+        font="'Source Sans 3', 'Source Sans Pro', sans-serif",
         legend={"labelColor": ink, "titleColor": ink},
         title={"color": ink, "anchor": "start", "fontSize": 15},
         view={"stroke": None},

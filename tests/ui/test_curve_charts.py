@@ -133,10 +133,5 @@ def test_undefined_curves_stand_in_the_legend_without_a_line(name, n):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_chart_becomes_an_svg(drawn, name):
-    pytest.importorskip("vl_convert")
-    from explorer.ui import pictures
-
-    picture = pictures.svg(chart(KINDS[name], drawn))
-    assert picture.startswith("<svg")
-    assert picture.count("quote") == 1, "one legend"
+def test_the_words_of_a_chart_are_read_in_its_pictures(drawn, name, exported):
+    assert exported(chart(KINDS[name], drawn)).count("quote") == 1, "one legend"

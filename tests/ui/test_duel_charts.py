@@ -43,8 +43,10 @@ def test_only_the_data_change_while_a_duel_goes_on(draw):
 
 @pytest.mark.parametrize("draw", [accuracy_race, loss_race])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_the_schema_accepts_them_and_no_data_set_is_empty(draw, moment):
+def test_the_schema_accepts_them_and_no_data_set_is_empty(draw, moment, exported):
     spec = draw(moment)
+    if moment is MOMENTS[-1]:
+        exported(spec)
     with schemapi.debug_mode(True):
         alt.Chart.from_dict(spec, validate=True)
     assert all(len(rows) for rows in spec["datasets"].values())
@@ -83,8 +85,9 @@ DIFFERENCES = {3: 0.01, 4: -0.002, 5: 0.004}
 FOUND = paired_difference([0.0] * 3, list(DIFFERENCES.values()))
 
 
-def test_the_differences_are_drawn_in_points_with_their_interval():
+def test_the_differences_are_drawn_in_points_with_their_interval(exported):
     spec = difference_plot(DIFFERENCES, FOUND)
+    exported(spec)
     with schemapi.debug_mode(True):
         alt.Chart.from_dict(spec, validate=True)
     data = spec["datasets"]

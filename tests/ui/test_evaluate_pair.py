@@ -62,9 +62,10 @@ def test_the_rows_of_every_cell_are_those_that_one_alone_puts_there(pair):
     assert list(counted.values()) == sorted(counted.values(), reverse=True)
 
 
-def test_the_matrix_has_a_signed_number_in_every_cell_and_says_who_is_better():
+def test_the_matrix_has_a_signed_number_in_every_cell_and_says_who_is_better(exported):
     change = np.array([[5, -4, 0], [2, -3, 0], [0, 0, 0]])
     spec = difference.difference_matrix(change, CLASSES, CLASSES, chosen=1)
+    exported(spec)
     cells = spec["datasets"]["cells"]
     assert [cell["label"] for cell in cells] == ["+5", "−4", "0", "+2", "−3", "0", "0", "0", "0"]
     better = np.sign([cell["better"] for cell in cells]).reshape(3, 3)
@@ -85,9 +86,10 @@ def test_the_numbers_can_be_read_on_every_shade():
         assert theme.contrast(cell["ink"], fill) >= 4
 
 
-def test_the_bars_are_differences_in_percentage_points():
+def test_the_bars_are_differences_in_percentage_points(exported):
     a, b = np.array([0.5, np.nan, 0.8]), np.array([0.625, np.nan, 0.799])
     spec = difference.recall_differences(a, b, CLASSES, chosen=2)
+    exported(spec)
     bars = spec["datasets"]["classes"]
     assert [bar["label"] for bar in bars] == ["+12.5", "–", "−0.1"]
     assert [bar["points"] for bar in bars] == [12.5, 0.0, -0.1]

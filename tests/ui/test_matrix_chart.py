@@ -20,12 +20,13 @@ def brightness(colour):
     return sum(int(colour[start : start + 2], 16) for start in (1, 3, 5))
 
 
-def test_the_schema_accepts_the_chart_with_all_its_parts():
+def test_the_schema_accepts_the_chart_with_all_its_parts(exported):
     spec = charts.confusion_matrix(
         MATRIX, "By row", 1, order=(2, 0, 1), errors_only=True, marked=(1, 0), clicks="click0"
     )
     with schemapi.debug_mode(True):
         alt.Chart.from_dict(spec, validate=True)
+    exported(spec)
 
 
 def test_another_order_moves_the_cells_and_not_their_numbers():

@@ -130,8 +130,9 @@ def curves():
 
 
 @pytest.mark.parametrize("quantity", ["accuracy", "loss"])
-def test_curves_hold_the_numbers_of_the_history(quantity):
+def test_curves_hold_the_numbers_of_the_history(quantity, exported):
     spec = comparison.overlaid_curves(curves(), quantity, 5)
+    exported(spec)
     rows = spec["datasets"]["epochs"]
     assert len(rows) == 2 * 2 * 2
     assert {"run": "1 · =1+1", "images": "validation", "epoch": 2, "accuracy": 0.7, "loss": 1.1} in rows
@@ -167,9 +168,10 @@ def test_the_curves_as_a_table_are_safe_for_a_spreadsheet():
     assert csv_text(header, rows).splitlines()[1] == "'=1+1,1,0.5,0.51,0.6,0.5"
 
 
-def test_size_and_accuracy():
+def test_size_and_accuracy(exported):
     points = [Point("a", "one", "MNIST", "mlp", 100, 0.5), Point("b", "two", "MNIST", "mlp", 10_000, 0.9)]
     spec = comparison.size_and_accuracy(points, {"b": "1 · two"})
+    exported(spec)
     assert [row["name"] for row in spec["datasets"]["others"]] == ["one"]
     assert [(row["label"], row["parameters"], row["accuracy"]) for row in spec["datasets"]["chosen"]] == [
         ("1 · two", 10_000, 0.9)

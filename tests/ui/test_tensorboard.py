@@ -198,12 +198,14 @@ def test_runs_of_one_name_are_told_apart():
     assert all(len(title) < 60 for title in titles)
 
 
-def test_charts_hold_every_number_of_their_tables():
+def test_charts_hold_every_number_of_their_tables(exported):
     read = reading.read(made())
     series = read.histogram("weights/1.weight", bins=4)
     assert series.edges.tolist() == [-2, -1, 0, 1, 2]
     assert series.shares.tolist() == [[0, 0.25, 0.75, 0], [0.125, 0.125, 0.375, 0.375]]
-    cells = histogram_map(series, "title", "value")["datasets"]["cells"]
+    spec = histogram_map(series, "title", "value")
+    exported(spec)
+    cells = spec["datasets"]["cells"]
     assert [(cell["epoch"], cell["left"], cell["right"], cell["low"], cell["share"]) for cell in cells[:3]] == [
         (1, 0.5, 1.5, -1, 0.25),
         (1, 0.5, 1.5, 0, 0.75),
@@ -212,7 +214,9 @@ def test_charts_hold_every_number_of_their_tables():
     assert histogram_table(series)[1][4] == [2, -2.0, -1.0, 0.125]
     assert quantile(series, 1, 0.25) == 0
     curves = {"=1+1": read.scalars["accuracy/validation"]}
-    points = scalar_curves("accuracy/validation", curves)["datasets"]["points"]
+    spec = scalar_curves("accuracy/validation", curves)
+    exported(spec)
+    points = spec["datasets"]["points"]
     assert points == [{"run": "=1+1", "step": 1, "value": 0.5}, {"run": "=1+1", "step": 2, "value": 0.75}]
     assert scalar_table("accuracy/validation", curves) == (
         ["run", "epoch", "accuracy/validation"],

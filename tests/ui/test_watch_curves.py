@@ -35,8 +35,10 @@ def test_only_the_data_change_while_a_run_goes_on(name):
 
 @pytest.mark.parametrize("name", DRAW)
 @pytest.mark.parametrize("lines", MOMENTS)
-def test_the_schema_accepts_them_and_they_have_named_axes(name, lines):
+def test_the_schema_accepts_them_and_they_have_named_axes(name, lines, exported):
     spec = DRAW[name](lines, 4)
+    if lines is MOMENTS[-1]:
+        exported(spec)
     with schemapi.debug_mode(True):
         alt.Chart.from_dict(spec, validate=True)
     encoding = spec["layer"][-1]["encoding"]
