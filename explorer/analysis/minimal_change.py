@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from explorer.analysis._frozen import frozen_copy, placement
-from explorer.analysis.predictions import FloatArray, scale
+from explorer.analysis.predictions import BATCH_SIZE, FloatArray, scale
 from explorer.errors import CheckpointError
 
 Image = NDArray[np.uint8]
@@ -25,7 +25,6 @@ Image = NDArray[np.uint8]
 MOST_PIXELS = 60
 MOST_QUERIES = 30_000
 SHORTLIST = 96
-BATCH_SIZE = 512
 RIVALS = 3
 
 

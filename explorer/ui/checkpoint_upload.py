@@ -14,7 +14,7 @@ from explorer.data.splits import load_split
 from explorer.errors import CheckpointError, ExplorerError
 from explorer.ui import state
 from explorer.ui.formats import percent
-from explorer.ui.loaded import computing
+from explorer.ui.loaded import computing, giving_way
 from explorer.ui.messages import shown
 from explorer.ui.options_form import options_form
 from explorer.ui.text import markdown, shorten
@@ -200,7 +200,7 @@ def _accuracy(digest: str, settings: str, _weights: "Mapping[str, Tensor]") -> f
     split = load_split(dataset, "validation")
     with computing():
         classifier = assemble(_weights, model=model, options=options, dataset=dataset, mean=mean, std=std)
-        logits = predict(classifier, split.images[:PREVIEW])
+        logits = predict(giving_way(classifier), split.images[:PREVIEW])
     return float((logits.argmax(1) == split.labels[:PREVIEW]).mean())
 
 

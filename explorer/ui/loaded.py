@@ -12,7 +12,7 @@ from explorer.ui.gate import Gate
 if TYPE_CHECKING:
     from explorer.store.checkpoints import Checkpoint, Classifier
 
-_gate = Gate()
+_long, _quick = Gate(), Gate()
 
 
 @contextmanager
@@ -22,19 +22,31 @@ def computing(quick: bool = False) -> Iterator[None]:
     Parameters
     ----------
     quick : bool
-        For what takes a few milliseconds, such as a single image: it goes before all else that waits, and one thread
-        does it. Several would have to wait for each other, ten times as long as the work itself where the browser
-        draws on the same cores.
+        For what takes a few milliseconds, such as a single image: it waits for nothing but what is quick as well, and
+        one thread does it. Several would have to wait for each other, ten times as long as the work itself where long
+        work or the browser is busy on the same cores.
     """
     import torch
 
-    with _gate.passing(haste=quick):
+    with (_quick if quick else _long).passing():
         everything = _threads()
+        torch.get_num_threads()  # or else this thread takes the number over, later, that another has set last
         torch.set_num_threads(1 if quick else everything)
         try:
             yield
         finally:
             torch.set_num_threads(everything)
+
+
+def give_way(*_: object) -> None:
+    """Let those go first who wait to compute, where this thread is computing."""
+    _long.give_way()
+
+
+def giving_way(model: "Classifier") -> "Classifier":
+    """Return the same model, which from now on gives way before every pass, so that long work is done in parts."""
+    model.register_forward_pre_hook(give_way)
+    return model
 
 
 @cache
@@ -54,4 +66,4 @@ def classifier(chosen: "Checkpoint") -> "Classifier":
 def _classifier(digest: str, _chosen: "Checkpoint") -> "Classifier":
     from explorer import devices
 
-    return _chosen.classifier(devices.resolve("auto"))
+    return giving_way(_chosen.classifier(devices.resolve("auto")))

@@ -1,7 +1,6 @@
 """Work that goes on beside the page: asked for again and again, answered when it is done.
 
-It runs in a thread of its own, one piece at a time, and passes the gate of `loaded.computing` for every small part, so
-that a stroke of the pen never waits for more than one part.
+It runs in a thread of its own, one piece at a time, and waits for its turn in `loaded.computing`.
 """
 
 import threading

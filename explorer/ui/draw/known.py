@@ -1,6 +1,6 @@
 """What a model is used to: from when on an input is none of its classes, and how far its confidence can be trusted.
 
-Both are learnt from 2,000 validation images beside the page, in parts that keep no stroke waiting.
+Both are learnt from 2,000 validation images beside the page.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from explorer.analysis.novelty import Detector, Memory, Novelty
 
 JUDGED = 2_000
-PART = 50
-"""Images that are predicted at a time, while a stroke may have to wait."""
 EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 FEWEST = 20
 
@@ -117,11 +115,9 @@ def _learn(network: "nn.Module", classes: tuple[str, ...], digest: str, dataset:
     whole = load_split(dataset, "validation")
     rows = stratify(whole.labels, JUDGED)[1] if len(whole) > JUDGED else np.arange(len(whole))
     images = whole.images[rows]
-    parts = []
-    for start in range(0, len(images), PART):
-        with computing():
-            parts.append(predict(network, images[start : start + PART]))
-    found = Predictions(np.concatenate(parts), whole.labels[rows], rows, classes, digest, dataset, "validation")
+    with computing():
+        logits = predict(network, images)
+    found = Predictions(logits, whole.labels[rows], rows, classes, digest, dataset, "validation")
     detector = Detector.from_predictions(found, images, _memory(dataset))
     shares = softmax(found.logits.astype(np.float64))
     return Known(detector, shares.max(axis=1), shares.argmax(axis=1) == found.labels)

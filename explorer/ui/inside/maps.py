@@ -16,7 +16,7 @@ from explorer.ui.images import img_tag, png
 from explorer.ui.inside import choices, results
 from explorer.ui.inside.section import section
 from explorer.ui.inside.subject import Subject
-from explorer.ui.loaded import computing
+from explorer.ui.loaded import computing, give_way
 from explorer.ui.text import markdown
 from explorer.ui.widgets import take_away
 
@@ -96,6 +96,7 @@ def _compute(subject: Subject, size: int, place: DeltaGenerator) -> "Embedding":
 
     def progress(share: float) -> None:
         bar.progress(share, text=f"t-SNE, {1000 * share:,.0f} of 1,000 steps …")
+        give_way()
 
     with computing():
         found = tsne(features, seconds=SECONDS, progress=progress)
