@@ -170,7 +170,7 @@ class _Supervisor:
         """Measure the estimate that was asked for last; it takes no slot, as somebody is looking at the form."""
         if (key := estimate.next_request(busy=bool(self.workers) or self._count_others() > 0)) is None:
             return
-        process = self.context.Process(target=estimate.measure_estimate, args=(key,), name=f"estimate-{key}")
+        process = self.context.Process(target=_measure, args=(key,), name=f"estimate-{key}")
         process.start()
         self.measuring = (key, process, time.monotonic())
 
@@ -210,9 +210,17 @@ class _Supervisor:
 
 def _work(run_id: str) -> None:
     # Only the worker imports what this needs, so that the supervisor itself starts quickly.
-    from explorer.training.worker import work
+    from explorer.training.worker import let_others_go_first, work
 
+    let_others_go_first()
     work(run_id)
+
+
+def _measure(key: str) -> None:
+    from explorer.training.worker import let_others_go_first
+
+    let_others_go_first()  # as the training will
+    estimate.measure_estimate(key)
 
 
 def _do_nothing() -> None:

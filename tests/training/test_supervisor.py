@@ -11,6 +11,7 @@ import pytest
 from explorer.store import runs
 from explorer.store.runs import Status
 from explorer.training import estimate, queue, supervisor
+from explorer.training.worker import NICENESS
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
@@ -93,6 +94,14 @@ def test_a_life_of_supervisors(make, configure, started, home):
     supervisor.submit(last)
     assert queue.pending() == [waiting.id, last.id]
     assert queue.running() == [long]
+
+    # It lets others go first: in its session, and its session among others where Linux compares those.
+    own, worker = os.getpriority(os.PRIO_PROCESS, 0), _holder(long.path / "lock")
+    assert os.getpriority(os.PRIO_PROCESS, worker) == min(19, own + NICENESS)
+    assert os.getpriority(os.PRIO_PROCESS, started[0].pid) == own
+    if (group := Path(f"/proc/{worker}/autogroup")).exists():
+        assert group.read_text().split()[-2:] == ["nice", str(NICENESS)]
+        assert Path(f"/proc/{started[0].pid}/autogroup").read_text() != group.read_text()
     queue.stop(waiting)
     assert waiting.status.state == "stopped"
     assert queue.pending() == [last.id]
