@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,4 +39,6 @@ def home(shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     folder.mkdir()
     (folder / "data").symlink_to(shared_home / "data", target_is_directory=True)
     monkeypatch.setenv("EXPLORER_HOME", str(folder))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    # AppTest leaves its script there, and processes that a later test starts would run it.
     return folder

@@ -20,7 +20,7 @@ from explorer.paths import ROOT
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint, save_checkpoint
 from explorer.training import supervisor
-from tests.browser.marks import NASTY
+from tests.browser.marks import NASTY, PATIENCE
 from tests.pages import samples
 
 LOCAL = "127.0.0.1"
@@ -181,7 +181,7 @@ def application(launch: Callable[..., Server]) -> Iterator[Server]:
 def chromium() -> Iterator[Any]:
     """A headless Chromium: the system's, or else the one that Playwright has installed."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed.")
-    playwright.expect.set_options(timeout=20_000)
+    playwright.expect.set_options(timeout=PATIENCE)
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next(filter(None, map(shutil.which, names)), None)
     with playwright.sync_playwright() as driver:
@@ -206,7 +206,7 @@ class Visit:
         context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         self.contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda entry: entry.type == "error" and self.errors.append(entry.text))
         page.goto(url)

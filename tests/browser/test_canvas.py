@@ -5,6 +5,7 @@ Most tests share one page, emptied before each: opening it takes longer than the
 
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 
@@ -130,7 +131,7 @@ class Pad:
     def facts(self):
         return json.loads(self.page.locator("code").inner_text())
 
-    def until(self, fits, seconds=15):
+    def until(self, fits, seconds=90):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             facts = self.facts()
@@ -258,12 +259,13 @@ def test_ink_on_the_edge_and_beyond_is_kept(pad):
 
 
 def test_a_long_stroke_goes_out_in_few_values_at_a_distance_and_the_last_is_complete(pad):
-    pad.page.evaluate(
-        """() => {
+    pad.surface.evaluate(
+        """canvas => {
+            const { tool } = canvas.closest('.canvas-tool');
             window.sent = [];
             const keep = Storage.prototype.setItem;
             Storage.prototype.setItem = function (name, value) {
-                if (name === 'explorer.canvas.pad') window.sent.push(performance.now());
+                if (name === 'explorer.canvas.pad') window.sent.push(tool.sentAt);
                 keep.call(this, name, value);
             };
         }"""
@@ -273,14 +275,13 @@ def test_a_long_stroke_goes_out_in_few_values_at_a_distance_and_the_last_is_comp
     facts, _ = pad.arrived()
     assert facts["ink"] == pad.shown()
     assert facts["strokes"] == 1
-    assert facts["runs"] - before < 50 < 18 * 6
+    assert facts["runs"] - before <= len(pad.page.evaluate("window.sent")) + 1
     for i in range(8):
         pad.stroke((40, 30 + 18 * i), (240, 30 + 18 * i), steps=5)
     pad.arrived()
     moments = pad.page.evaluate("window.sent")
     assert len(moments) >= 4
-    # Three intervals together: a single one is blurred by the scheduling of a busy machine.
-    assert min(later - earlier for earlier, later in zip(moments, moments[3:], strict=False)) > 270
+    assert min(later - earlier for earlier, later in pairwise(moments)) > 99
 
 
 def test_nothing_is_lost_while_the_server_is_busy(pad):
@@ -289,7 +290,7 @@ def test_nothing_is_lost_while_the_server_is_busy(pad):
     pad.page.wait_for_timeout(1000)
     for i in range(8):
         pad.stroke((40, 30 + 30 * i), (240, 30 + 30 * i), steps=4)
-    facts = pad.until(lambda facts: facts["ink"] and facts["ink"] == pad.shown(), seconds=30)
+    facts = pad.until(lambda facts: facts["ink"] and facts["ink"] == pad.shown())
     assert facts["box"][3] >= 240
     assert facts["strokes"] == 8
     pad.stroke((100, 30), (100, 200))

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.marks import becomes
+
 pytestmark = pytest.mark.browser
 
 SCRIPT = """
@@ -74,7 +76,7 @@ def test_what_renewed_itself_before_is_not_drawn_into_a_page_that_ended(server, 
     before = line.asked
     page.get_by_role("button", name="Go on").click()
     page.wait_for_timeout(1500)  # the page has not heard of the new run, and asks to be renewed while it goes on
-    assert line.asked > before + 5
+    becomes(page, lambda: line.asked, lambda asked: asked > before + 5)
     line.release()
     page.get_by_text(ENDS[end]).wait_for()
     page.wait_for_timeout(500)

@@ -325,7 +325,7 @@ def test_a_seed_that_diverges_in_the_last_step_fails_with_its_outputs(configure)
 
 
 def test_when_all_seeds_diverge_the_run_fails(configure):
-    config = configure(subset=400, batch_size=8, optimizer="sgd", learning_rate=100.0, options={"hidden": [50, 50]})
+    config = configure(subset=400, batch_size=8, optimizer="sgd", learning_rate=100.0, weight_decay=10)
     with pytest.raises(RunError, match=r"infinite or undefined in epoch 1, step \d+.*learning rate"):
         list(train_seeds(config, SEEDS))
 

@@ -27,7 +27,7 @@ def test_work_is_done_once_beside_the_page():
 
     def work():
         calls.append(threading.current_thread())
-        done.wait(10)
+        done.wait(60)
         return 7
 
     job = background.job("seven", work)
@@ -35,7 +35,7 @@ def test_work_is_done_once_beside_the_page():
     assert not job.is_over
     assert background.job("seven", work) is job
     done.set()
-    assert job.wait(10)
+    assert job.wait(60)
     assert (job.result, job.problem, len(calls)) == (7, None, 1)
     assert calls[0] is not threading.current_thread()
 
@@ -49,7 +49,7 @@ def test_what_goes_wrong_is_said_without_a_traceback():
 
     for work, problem in ((known, "The set is gone."), (unknown, background.FAILED)):
         job = background.job(problem, work)
-        assert job.wait(10)
+        assert job.wait(60)
         assert (job.result, job.problem) == (None, problem)
 
 
