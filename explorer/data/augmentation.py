@@ -8,7 +8,11 @@ from torch import Tensor
 
 def flip(images: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror half of the images left to right; shape (N, C, H, W) stays."""
-    chosen = _uniform(len(images), generator, images) < 0.5
+    return mirror(images, _uniform(len(images), generator, images) < 0.5)
+
+
+def mirror(images: Tensor, chosen: Tensor) -> Tensor:
+    """Mirror the images that are chosen, bool (N,), left to right."""
     return torch.where(chosen[:, None, None, None], images.flip(3), images)
 
 
@@ -25,8 +29,8 @@ def shift(images: Tensor, pixels: int, fill: float, generator: torch.Generator) 
     return padded[everyone, planes, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def erase(images: Tensor, probability: float, fill: float, generator: torch.Generator) -> Tensor:
-    """Fill one random rectangle in a share of the images.
+def erase(images: Tensor, probability: float, fill: float | None, generator: torch.Generator) -> Tensor:
+    """Fill one random rectangle in a share of the images, with a value or, for None, with standard normal noise.
 
     Random Erasing, Zhong et al. (2020): area 2 to 33 % of the image, aspect ratio 0.3 to 3.3, drawn
     log-uniformly. A side that would be longer than the image is cut to it.
@@ -41,7 +45,10 @@ def erase(images: Tensor, probability: float, fill: float, generator: torch.Gene
     chosen = _uniform(count, generator, images) < probability
     rows = _within(height, top, tall, images) & chosen[:, None]
     columns = _within(width, left, wide, images)
-    return images.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], fill)
+    erased = (rows[:, :, None] & columns[:, None, :])[:, None]
+    if fill is None:
+        return torch.where(erased, torch.randn(images.shape, generator=generator).to(images.device), images)
+    return images.masked_fill(erased, fill)
 
 
 def _within(size: int, start: Tensor, length: Tensor, like: Tensor) -> Tensor:

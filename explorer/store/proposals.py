@@ -35,8 +35,8 @@ def propose(found: Mapping[str, tuple[tuple[int, ...], str]], classes: int) -> I
         yield from _lenet(convs, dense)
     elif len(convs) == 20:  # no other count: torchvision takes seconds to import
         yield "resnet18", {}
-    if len(convs) > 6 and (depth := (len(convs) - 3) // 2) >= 3:
-        yield "resnet", {"width": convs[0][0], "depth": depth}
+    if len(convs) > 2 and norms:
+        yield from _resnet([shape for shape in weights if len(shape) == 4])
     for name in models.names():
         if name not in ("mlp", "lenet", "cnn", "resnet", "resnet18"):
             yield name, {}
@@ -52,6 +52,20 @@ def variants(model: str, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]
         for after in norms if options["after_first"] != "nothing" else ("nothing",):
             for layer in left_out:
                 yield {**options, "after_first": after, "leave_out": layer}
+
+
+def _resnet(convs: Shapes) -> Iterator[Proposal]:
+    """After the stem two convolutions a block; a third, 1x1, where it begins another stage than the first."""
+    stages, blocks, place = [convs[0][0]], [0], 1
+    while place + 1 < len(convs):
+        begins = convs[place + 2 : place + 3] and convs[place + 2][2] == 1
+        if begins:
+            stages.append(convs[place][0])
+            blocks.append(0)
+        blocks[-1] += 1
+        place += 3 if begins else 2
+    if place == len(convs) and all(blocks):
+        yield "resnet", {"stages": stages, "blocks": blocks}
 
 
 def _mlp(dense: Shapes, norms: int) -> Iterator[Proposal]:

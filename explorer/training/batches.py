@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -47,22 +48,29 @@ class Batches:
             images = self.images.index_select(0, chosen).to(torch.float32).mul_(self.scale).add_(self.black)
             images = images.view(-1, *self.shape)
             sizes = [bounds[number + 1] - bounds[number] for number in range(step, last)]
-            pairs = zip(images.split(sizes), self.labels.index_select(0, chosen).split(sizes), strict=True)
-            for number, (batch, labels) in enumerate(pairs, start=step):
-                yield self._augment(batch, epoch, number), labels
+            parts = (images.split(sizes), self.labels.index_select(0, chosen).split(sizes), chosen.split(sizes))
+            for number, (batch, labels, places) in enumerate(zip(*parts, strict=True), start=step):
+                yield self._augment(batch, places, epoch, number), labels
             step = last
 
-    def _augment(self, images: Tensor, epoch: int, step: int) -> Tensor:
+    @cached_property
+    def _mirrored_first(self) -> Tensor:
+        """The images (N,) bool that alternating flips mirror in odd epochs; the others in even ones."""
+        return torch.rand(len(self.labels), generator=generator(self.config.seed, "flip")).to(self.labels.device) < 0.5
+
+    def _augment(self, images: Tensor, places: Tensor, epoch: int, step: int) -> Tensor:
         config = self.config
         if not (config.flip or config.shift or config.erase):
             return images
         draws = generator(config.seed, "augmentation", epoch, step)
-        if config.flip:
+        if config.flip and config.flip_order == "alternating":  # as Jordan (2024), "94% on CIFAR-10 in 3.29 seconds"
+            images = augmentation.mirror(images, self._mirrored_first[places] ^ (epoch % 2 == 0))
+        elif config.flip:
             images = augmentation.flip(images, draws)
         if config.shift:
             images = augmentation.shift(images, config.shift, self.black, draws)
         if config.erase:
-            images = augmentation.erase(images, config.erase, 0.0, draws)
+            images = augmentation.erase(images, config.erase, 0.0 if config.erase_fill == "mean" else None, draws)
         return images
 
 

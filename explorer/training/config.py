@@ -28,6 +28,9 @@ OptimizerName = Literal[
 Schedule = Literal["constant", "step", "cosine", "one-cycle"]
 Loss = Literal["cross-entropy", "mse"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["float32", "bf16", "auto"]
+FlipOrder = Literal["random", "alternating"]
+EraseFill = Literal["mean", "random"]
 
 
 class TrainConfig(BaseModel):
@@ -53,6 +56,9 @@ class TrainConfig(BaseModel):
     step_factor: float = Field(0.1, gt=0, le=1, description="Step schedule: factor of each drop.")
     warmup: float = Field(0.3, gt=0, lt=1, description="One-cycle: share of the run in which the rate rises.")
     weight_decay: float = Field(0.0, ge=0, le=10, description="Strength of the pull of the weights towards zero.")
+    decay_biases: bool = Field(
+        True, description="Let weight decay pull biases and the factors of normalisation too, not the weights alone."
+    )
     loss: Loss = Field("cross-entropy", description="What is minimised; mse compares softmax outputs with 0 and 1.")
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Share of each target spread over all classes (cross entropy)."
@@ -63,8 +69,15 @@ class TrainConfig(BaseModel):
         54_000, ge=10, le=54_000, description="Use only so many training images, drawn in equal parts from all classes."
     )
     flip: bool = Field(False, description="Mirror half of the images left to right.")
+    flip_order: FlipOrder = Field(
+        "random",
+        description="Which half: drawn anew for every batch, or each image in every second epoch (alternating).",
+    )
     shift: int = Field(0, ge=0, le=14, description="Move each image by up to so many pixels in each direction.")
     erase: float = Field(0.0, ge=0, le=1, description="Share of images in which a random rectangle is erased.")
+    erase_fill: EraseFill = Field(
+        "mean", description="What the erased rectangle shows: the mean of all pixels, or a random value in each pixel."
+    )
     adversarial: float = Field(
         0.0,
         ge=0,
@@ -77,6 +90,11 @@ class TrainConfig(BaseModel):
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Decides initial weights, order of batches and all chance.")
     device: Device = Field("auto", description="Where to compute: auto takes CUDA, else MPS, else the CPU.")
+    precision: Precision = Field(
+        "float32",
+        description="Numbers that the layers compute with; bf16 has fewer digits and is quicker on some processors "
+        "(weights stay float32). auto measures both once and takes the quicker.",
+    )
     threads: int = Field(
         0, ge=0, le=256, description="CPU threads; 0 takes one for a small network, else one for each core."
     )

@@ -66,6 +66,10 @@ def can_stack(config: TrainConfig, seeds: int = 5) -> str | None:
         return "With 'patience' each seed may end after another epoch."
     if config.time_budget:
         return "With a 'time_budget' each seed has the whole time for itself."
+    if config.precision != "float32":
+        return "Several seeds at once are computed in 'float32'."
+    if config.weight_decay and not config.decay_biases:
+        return "Without 'decay_biases' each network has an optimizer of its own."
     if config.adversarial:
         return "Adversarial examples are made for one network at a time."
     if reason := obstacle(build_meta(config.model, config.options, input_shape(config), probe=False)):

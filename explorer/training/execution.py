@@ -17,6 +17,7 @@ from explorer.training.forking import begin_fork
 from explorer.training.initial import initial_checkpoint
 from explorer.training.interruption import Interruption
 from explorer.training.loop import train
+from explorer.training.precision import resolve_precision
 from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
 from explorer.training.saved import load_state, save_state
 from explorer.training.state import TrainingState
@@ -126,11 +127,15 @@ def progress(record: Step | Epoch | SeedEpochs) -> float:
     return record.epoch - 1 + record.step / record.steps if isinstance(record, Step) else float(record.epoch)
 
 
-def take_place(run: Run, config: TrainConfig, seeds: int = 1) -> torch.device:
-    """Set the threads and return the device: those that the run began with, so that it ends with the same bits."""
+def take_place(run: Run, config: TrainConfig, seeds: int = 1) -> tuple[TrainConfig, torch.device]:
+    """Set the threads and return the configuration with its precision resolved, and the device.
+
+    They are those that the run began with, so that it ends with the same bits.
+    """
     place = _place(run, config, seeds)
     torch.set_num_threads(place["threads"])
-    return devices.resolve(place["device"])
+    precision = place.get("precision", config.precision)
+    return config.model_copy(update={"precision": precision}), devices.resolve(place["device"])
 
 
 def _place(run: Run, config: TrainConfig, seeds: int) -> dict[str, Any]:
@@ -138,7 +143,9 @@ def _place(run: Run, config: TrainConfig, seeds: int) -> dict[str, Any]:
     if starts:
         return starts[0]
     device = devices.resolve(config.device).type
-    start = {"kind": "start", "device": device, "threads": choose_threads(config, seeds)}
+    threads = choose_threads(config, seeds)
+    torch.set_num_threads(threads)
+    start = {"kind": "start", "device": device, "threads": threads, "precision": resolve_precision(config)}
     run.append_event(start | {"versions": library_versions()})
     return start
 
@@ -152,8 +159,7 @@ class _Execution:
         """Load everything, up to but not including the first step."""
         self.writer.begin()
         self.control = control = Control(self.run, self.interruption)
-        config = TrainConfig.parse(self.run.config)
-        device = take_place(self.run, config)
+        config, device = take_place(self.run, TrainConfig.parse(self.run.config))
         self.state = state = TrainingState(config, device)
         begun = load_state(self.run.state_file, state, self.run.id) or begin_fork(self.run, config, state)
         if not begun and (checkpoint := initial_checkpoint(config)):

@@ -27,6 +27,7 @@ from explorer.training.initial import initial_checkpoint
 from explorer.training.memory import release
 from explorer.training.optimizers import learning_rate
 from explorer.training.plan import Plan, make_plan
+from explorer.training.precision import autocast
 from explorer.training.randomness import seed_global
 from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
 from explorer.training.state import TrainingState
@@ -96,6 +97,7 @@ class Loop:
         self.spec = catalog.get(config.dataset)
         self.batches = Batches(config, plan, load_split(config.dataset, "train"), state.device)
         self.parameters = list(state.network.parameters())
+        self.autocast = autocast(config, state.device)
 
     def records(self) -> Iterator[Record | SeedEpochs]:
         """Yield what happens, step by step."""
@@ -187,7 +189,8 @@ class Loop:
 
     def _forward(self, images: Tensor, labels: Tensor) -> Tensor:
         images = with_examples(self.state.network, images, labels, self.config.adversarial, self.spec)
-        logits = self.state.network(images)
+        with self.autocast:
+            logits = self.state.network(images).float()
         self.state.note_predictions(logits.detach(), labels)
         return batch_loss(self.config, logits, labels)
 

@@ -39,7 +39,13 @@ def make_optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> t
         settings["nesterov"] = config.optimizer == "nesterov"
     if config.optimizer in _FUSED and parameters[0].device.type in ("cpu", "cuda"):
         settings["fused"] = True
-    return classes[config.optimizer](parameters, **settings)  # type: ignore[arg-type]
+    groups: list[dict[str, object]] = [{"params": parameters}]
+    if config.weight_decay and not config.decay_biases:
+        groups = [
+            {"params": [one for one in parameters if one.ndim > 1]},
+            {"params": [one for one in parameters if one.ndim < 2], "weight_decay": 0.0},
+        ]
+    return classes[config.optimizer](groups, **settings)  # type: ignore[arg-type]
 
 
 def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:

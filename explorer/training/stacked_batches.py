@@ -44,18 +44,19 @@ class SeedBatches(Batches):
             chosen = orders[:, bounds[step] : bounds[last]]
             pixels = self.images.index_select(0, chosen.flatten()).view(count, -1, *self.shape)
             sizes = [bounds[number + 1] - bounds[number] for number in range(step, last)]
-            pairs = zip(pixels.split(sizes, 1), labels[:, bounds[step] : bounds[last]].split(sizes, 1), strict=True)
-            for number, (batch, truth) in enumerate(pairs, start=step):
+            parts = (pixels, labels[:, bounds[step] : bounds[last]], chosen)
+            cut = zip(*(part.split(sizes, 1) for part in parts), strict=True)
+            for number, (batch, truth, places) in enumerate(cut, start=step):
                 images = batch.to(torch.float32, memory_format=torch.contiguous_format)
                 images.mul_(self.scale).add_(self.black)
-                yield self._augment(images, epoch, number).transpose(0, 1), truth.t()
+                yield self._augment(images, places, epoch, number).transpose(0, 1), truth.t()
             step = last
 
-    def _augment(self, images: Tensor, epoch: int, step: int) -> Tensor:
+    def _augment(self, images: Tensor, places: Tensor, epoch: int, step: int) -> Tensor:
         if not (self.config.flip or self.config.shift or self.config.erase):
             return images
-        parts = zip(self.singles, images.unbind(), strict=True)
-        return torch.stack([Batches._augment(single, part, epoch, step) for single, part in parts])
+        parts = zip(self.singles, images, places, strict=True)
+        return torch.stack([Batches._augment(single, part, chosen, epoch, step) for single, part, chosen in parts])
 
 
 def with_seed(config: TrainConfig, seed: int) -> TrainConfig:

@@ -22,7 +22,7 @@ from explorer.training.records import Step
 from explorer.training.state import TrainingState
 from explorer.training.threads import choose_threads
 
-TIMED = ("dataset", "model", "options", "optimizer", "loss", "subset", "flip")
+TIMED = ("dataset", "model", "options", "optimizer", "loss", "subset", "flip", "flip_order", "erase_fill", "precision")
 """What decides the time of a step, besides what `timed_config` computes."""
 BLOCK_SECONDS = 0.05
 WARM_SECONDS = 0.1

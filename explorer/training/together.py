@@ -105,7 +105,7 @@ class _Together:
         self.controls = [Control(run, self.interruption) for run in self.runs.values()]
         config = TrainConfig.parse(self.first.config)
         seeds = self.first.description["group"]["seeds"]
-        device = take_place(self.first, config, len(seeds))
+        config, device = take_place(self.first, config, len(seeds))
         self.state = state = EnsembleState(config, seeds, device)
         begun = load_state(batches.state_file(self.first), state, self.first.id)
         if not begun and (checkpoint := initial_checkpoint(config)):

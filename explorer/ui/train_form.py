@@ -22,10 +22,11 @@ from explorer.ui.train_filling import KEY, START
 FIRST = ("optimizer", "learning_rate", "momentum", "epochs")
 EXPANDERS = {
     "Batches, schedule and loss": (
-        *("batch_size", "schedule", "step_epochs", "step_factor", "warmup", "weight_decay", "loss", "label_smoothing"),
+        *("batch_size", "schedule", "step_epochs", "step_factor", "warmup", "weight_decay"),
+        *("decay_biases", "loss", "label_smoothing"),
     ),
     "When to stop": ("patience", "time_budget"),
-    "Augmentation": ("flip", "shift", "erase", "adversarial"),
+    "Augmentation": ("flip", "flip_order", "shift", "erase", "erase_fill", "adversarial"),
 }
 ELSEWHERE = ("dataset", "model", "options", "initial")
 """The sidebar's data set, and what stands above."""
@@ -39,6 +40,7 @@ ONLY_WITH = {
     "step_factor": ("schedule", ("step",)),
     "warmup": ("schedule", ("one-cycle",)),
     "label_smoothing": ("loss", ("cross-entropy",)),
+    "flip_order": ("flip", (True,)),
 }
 """Fields that mean something only with certain values of a field shown before them."""
 SHOWN_CHANGES = 200

@@ -150,19 +150,23 @@ def _sized(layer: nn.Module) -> bool:
 def _residual(layers: list[Any]) -> list[str]:
     blocks = [layer for layer in layers if isinstance(layer, ResidualBlock)]
     stem, output = layers[0], layers[-1]
-    widths = [blocks[0].conv1.in_channels, *(block.conv1.out_channels for block in blocks)]
-    pairs = f"({', '.join(f'({one}, {other})' for one, other in pairwise(widths))})"
-    lines = []
-    if len(widths) > SHORT:
-        lines = ["widths = " + " + ".join(f"{widths.count(width)} * [{width}]" for width in dict.fromkeys(widths))]
-        pairs = "zip(widths, widths[1:])"
+    stages: list[list[int]] = []
+    for block in blocks:
+        halves = block.conv1.stride[0] == 2
+        if halves or not stages:
+            stages.append([block.conv1.out_channels, 0])
+        stages[-1][1] += 1
+    lines = lists("stages", [f"({channels}, {count})" for channels, count in stages])
     return [
         *lines,
         f"layers = [*conv({stem.in_channels}, {stem.out_channels}, 3), nn.ReLU()]",
-        f"for i, o in {pairs}:",
-        f"{INDENT}main = nn.Sequential(*conv(i, o, 3, stride=o // i), nn.ReLU(), *conv(o, o, 3))",
-        f"{INDENT}short_cut = nn.Sequential(*([nn.AvgPool2d(2), *conv(i, o, 1)] if o > i else []))",
-        f"{INDENT}layers += [Sum([main, short_cut]), nn.ReLU()]",
+        f"i = {stem.out_channels}",
+        "for n, (o, blocks) in enumerate(stages):",
+        f"{INDENT}for s in [2 if n else 1] + (blocks - 1) * [1]:",
+        f"{INDENT * 2}main = nn.Sequential(*conv(i, o, 3, s), nn.ReLU(), *conv(o, o, 3))",
+        f"{INDENT * 2}short_cut = [nn.AvgPool2d(2, ceil_mode=True), *conv(i, o, 1)] if s > 1 else []",
+        f"{INDENT * 2}layers += [Sum([main, nn.Sequential(*short_cut)]), nn.ReLU()]",
+        f"{INDENT * 2}i = o",
         f"layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), {layer_source(output)}]",
     ]
 
