@@ -190,7 +190,8 @@ class Loop:
     def _forward(self, images: Tensor, labels: Tensor) -> Tensor:
         images = with_examples(self.state.network, images, labels, self.config.adversarial, self.spec)
         with self.autocast:
-            logits = self.state.network(images).float()
+            logits = self.state.network(images)
+        logits = logits.float() if logits.dtype == torch.bfloat16 else logits
         self.state.note_predictions(logits.detach(), labels)
         return batch_loss(self.config, logits, labels)
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import models
+from explorer.errors import ConfigError
 
 
 def _count(name, options):
@@ -181,6 +182,21 @@ def test_resnet_parameters(width, depth, stages):
             channels = features
     expected += 10 * (channels + 1)
     assert _count("resnet", {"width": width, "depth": depth}) == expected
+    options = {"stages": [width, 2 * width, 4 * width], "blocks": stages}
+    assert models.get("resnet").validate({"width": width, "depth": depth}) == models.get("resnet").validate(options)
+
+
+def test_resnet_with_stages_of_ones_own():
+    network = models.build("resnet", {"stages": [4, 6, 6, 10], "blocks": [1, 2, 1, 1]}).eval()
+    maps, images = [], torch.zeros(1, 1, 28, 28)
+    for layer in network:
+        images = layer(images)
+        maps.append(tuple(images.shape[1:]))
+    assert maps[3:8] == [(4, 28, 28), (6, 14, 14), (6, 14, 14), (6, 7, 7), (10, 4, 4)]
+    short_cut = F.avg_pool2d(torch.arange(49.0).view(1, 1, 7, 7), 2, ceil_mode=True)
+    assert short_cut[0, 0, -1, -1] == 48, "what there is of an odd edge is averaged"
+    with pytest.raises(ConfigError, match="equally long"):
+        models.get("resnet").validate({"stages": [4, 8], "blocks": [1]})
 
 
 def test_resnet_stages_halve_the_map():

@@ -336,6 +336,7 @@ def test_weights_that_are_no_numbers(weights, value):
         *(("cnn", {"after_first": after}) for after in ("batch-norm", "batch-norm-dropout", "dropout-batch-norm")),
         ("resnet", {"width": 4, "depth": 3}),
         ("resnet", {"width": 6, "depth": 8}),
+        ("resnet", {"stages": [4, 4, 7, 9], "blocks": [2, 1, 1, 3]}),
         ("resnet18", {}),
     ],
 )

@@ -12,7 +12,8 @@ from explorer.data.splits import load_split
 from explorer.errors import ConfigError, DeviceError, RunError
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
-from explorer.training import control, writing
+from explorer.training import control, precision, writing
+from explorer.training.config import TrainConfig
 from explorer.training.execution import execute, explain
 from explorer.training.interruption import Interruption
 from explorer.training.keeping import best_epoch
@@ -405,3 +406,28 @@ def test_threads_of_the_first_start_are_recorded_and_used_again(start, monkeypat
     execute(run)
     assert [(event["device"], event["threads"]) for event in run.events()] == [("cpu", 3)]
     assert torch.get_num_threads() == 3
+
+
+def test_the_quicker_precision_is_measured_once_and_recorded_with_the_run(start, monkeypatch):
+    seconds, measured = {"float32": 2.0, "bf16": 1.0}, []
+    monkeypatch.setattr(precision, "measure", lambda *asked: measured.append(asked) or seconds)
+    runs = [start(precision="auto", epochs=2) for _ in range(2)]
+    assert execute(runs[0], _after(Step, 1, runs[0].request_stop)).state == "stopped"
+    monkeypatch.setattr(precision, "_processor", lambda _device: "another one")
+    seconds["bf16"] = 3.0
+    for run in runs:
+        execute(run)
+    assert [run.events()[0]["precision"] for run in runs] == ["bf16", "float32"]
+    assert len(measured) == 2
+    assert [run.config["precision"] for run in runs] == ["auto", "auto"]
+
+
+def test_a_precision_that_this_build_cannot_compute_is_not_chosen(monkeypatch):
+    class Broken(torch.autocast):
+        def __enter__(self):
+            raise RuntimeError("no kernel")
+
+    monkeypatch.setattr("torch.autocast", Broken)
+    config = TrainConfig.parse({"precision": "auto", "device": "cpu", "options": {"hidden": [4]}, "batch_size": 5})
+    assert set(precision.measure(config, torch.device("cpu"))) == {"float32"}
+    assert precision.resolve_precision(config) == "float32"

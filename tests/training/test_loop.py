@@ -103,7 +103,14 @@ def test_every_image_comes_once_in_an_order_of_seed_and_epoch(configure):
 
 
 @pytest.mark.parametrize(
-    "values", [{"flip": True}, {"shift": 3}, {"erase": 0.5}, {"flip": True, "shift": 2, "erase": 1}]
+    "values",
+    [
+        {"flip": True},
+        {"shift": 3},
+        {"erase": 0.5},
+        {"erase": 0.5, "erase_fill": "random"},
+        {"flip": True, "shift": 2, "erase": 1},
+    ],
 )
 def test_augmentation_depends_on_seed_epoch_and_step_alone(configure, values):
     def batch(epoch, step, **more):
@@ -121,8 +128,37 @@ def test_augmentation_depends_on_seed_epoch_and_step_alone(configure, values):
     batches.config = configure(subset=64, **values)
     (images, _), *_ = batches.epoch(1, 2)
     fresh = images.clone()
-    assert not torch.equal(batches._augment(fresh, 1, 2), batches._augment(fresh, 1, 3))
-    assert not torch.equal(batches._augment(fresh, 1, 2), batches._augment(fresh, 2, 2))
+    places = torch.arange(len(fresh))
+    one, other, third = (batches._augment(fresh, places, *key) for key in ((1, 2), (1, 3), (2, 2)))
+    assert not torch.equal(one, other)
+    assert not torch.equal(one, third)
+
+
+def test_alternating_flips_mirror_each_image_in_every_second_epoch(configure):
+    config = configure(subset=300, batch_size=64, flip=True, flip_order="alternating")
+    batches = Batches(config, make_plan(config), load_split("fashion-mnist", "train"), torch.device("cpu"))
+    plain = (batches.images.float() * batches.scale + batches.black).view(-1, 28, 28)
+    mirrored = []
+    for epoch in (1, 2, 3):
+        shown = torch.cat([images for images, _ in batches.epoch(epoch)])[:, 0]
+        same, other = ((shown[:, None] == images).flatten(2).all(2) for images in (plain, plain.flip(2)))
+        assert (same | other).sum(0).eq(1).all(), "each image once, one way round"
+        mirrored.append(other.any(0))
+    assert torch.equal(mirrored[0], ~mirrored[1])
+    assert torch.equal(mirrored[0], mirrored[2])
+    assert 100 < mirrored[0].sum() < 200
+
+
+def test_bf16_learns_alike_and_leaves_weights_and_results_in_float32(configure, training):
+    def run(precision):
+        config = configure(model="lenet", options={"features": [4, 8], "dense": 16}, subset=256, precision=precision)
+        return training(config)
+
+    exact, quick = run("float32"), run("bf16")
+    losses = [[one.loss.item() for one in each.all() if isinstance(one, Step)] for each in (exact, quick)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert losses[0] != losses[1]
+    assert all(tensor.dtype == torch.float32 for tensor in quick.state.network.parameters())
 
 
 def test_number_and_order_of_records(configure, training):

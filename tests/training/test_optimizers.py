@@ -44,6 +44,17 @@ def test_each_name_is_torchs_own_class_with_its_defaults(name):
     }
 
 
+def test_biases_and_normalisation_can_be_spared_from_decay():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3))
+    config = TrainConfig.parse({"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.5, "decay_biases": False})
+    before = {name: tensor.detach().clone() for name, tensor in network.named_parameters()}
+    (network(torch.zeros(2, 1, 4, 4)) * 0).sum().backward()
+    make_optimizer(config, network.parameters()).step()
+    for name, tensor in network.named_parameters():
+        factor = 0.95 if name in ("0.weight", "3.weight") else 1
+        torch.testing.assert_close(tensor, before[name] * factor)
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_steps_equal_those_of_the_plain_optimizer(name):
     config = TrainConfig.parse({"optimizer": name, "learning_rate": 0.01, "weight_decay": 0.1, "momentum": 0.8})

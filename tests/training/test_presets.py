@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+import models
 from explorer.store import catalog, checkpoints
 from explorer.training import presets as module
 from explorer.training.config import TrainConfig
@@ -126,8 +127,11 @@ def test_recipes_are_those_in_the_checkpoints():
     assert set(recipes) == {path.stem for path in catalog.shipped()}
     for path in catalog.shipped():
         own = checkpoints.load_checkpoint(path).config
-        for name in ("dataset", "model", "options", "optimizer", "learning_rate", "epochs", "ema", "seed"):
+        for name in ("dataset", "model", "optimizer", "learning_rate", "epochs", "ema", "seed"):
             assert recipes[path.stem][name] == own[name]
+        assert (
+            models.get(own["model"]).validate(own["options"]).model_dump(mode="json") == recipes[path.stem]["options"]
+        )
     assert recipes["fashion-mnist-resnet"]["initial"] == ""
 
 

@@ -3,25 +3,32 @@
 import platform
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+import numpy as np
 import torch
 
 import explorer
 import models
+from explorer.data.splits import SPLIT_SEED, load_split, stratify
 from explorer.training.config import TrainConfig
 from explorer.training.records import Cut
-from explorer.training.script import _data, _network, _setup, _steps
-from explorer.training.script._layout import WIDTH, function
-from explorer.training.script._recipe import DENSEST, Recipe, make_recipe
+from explorer.training.script import network, steps
+from explorer.training.script.layout import INDENT, WIDTH, indented, lists
+from explorer.training.script.recipe import Recipe, make_recipe
 
-MOST_LINES = 59
-TIERS = (*((True, True, density) for density in range(DENSEST + 1)), (False, True, DENSEST), (False, False, DENSEST))
-"""Whether to draw as the run did, whether to divide the data as it did, and how densely to write: the first that
-fits is taken."""
+FUNCTIONS = """\
+def read(name):
+    return torch.frombuffer(bytearray(gzip.open(folder + name).read()), dtype=torch.uint8)
 
-READ = "torch.frombuffer(bytearray(gzip.open(folder + name).read()), dtype=torch.uint8)"
-SEED = "torch.manual_seed(int(blake2b(key.encode(), digest_size=4).hexdigest(), 16))"
+
+def seed(key):
+    torch.manual_seed(int(blake2b(key.encode(), digest_size=4).hexdigest(), 16))
+"""
+SHUFFLE = """\
+for last in range(len(places) - 1, 0, -1):
+    other = next(n for bit in bits if (n := bit % 2 ** last.bit_length()) <= last)
+    places[last], places[other] = places[other], places[last]
+"""
 
 
 def plain_script(
@@ -33,8 +40,8 @@ def plain_script(
 ) -> str:
     """Return a Python script that trains the same network from scratch, with PyTorch alone.
 
-    It prints the validation accuracy of every epoch. It holds no weights and no text of a user, and has fewer than
-    60 lines wherever the configuration can be said in so many; otherwise it is as short as it can be.
+    It draws weights, batches, dropout and augmentation as the run did, holds out the very images that the run held
+    out, and prints the validation accuracy of every epoch. It holds no weights and no text of a user.
 
     Parameters
     ----------
@@ -52,58 +59,27 @@ def plain_script(
         The model cannot be built, or is of a kind that no script has been written for.
     """
     recipe = make_recipe(config, dict(rates or {}), cut)
-    text = ""
-    for same_draws, same_split, density in TIERS:
-        recipe = replace(recipe, same_draws=same_draws, same_split=same_split, density=density)
-        text = _script(recipe, _notes(config, cut, parent), forked=bool(parent))
-        if text.count("\n") <= MOST_LINES:
-            break
-    return text
+    start = [f'seed("{config.seed}/weights")', *network.network(recipe), *_initial(config), *steps.setup(recipe)]
+    parts = [_reading(recipe), _division(recipe), start, steps.epochs(recipe)]
+    functions = [FUNCTIONS, network.definitions(recipe), steps.definitions(recipe)]
+    before = "".join(line + "\n" for line in [*_imports(config), "", *_settings(recipe)])
+    body = "\n".join("\n".join(part) + "\n" for part in parts)
+    return "\n\n".join([_docstring(recipe, cut, parent) + before, *filter(None, functions), body])
 
 
-def _script(recipe: Recipe, notes: Sequence[str], forked: bool) -> str:
-    definitions = _definitions(recipe)
-    parts = [
-        _data.reading(recipe),
-        _data.division(recipe),
-        [*_draws(recipe), *_network.network(recipe), *_start(recipe), *_setup.setup(recipe)],
-        _steps.epochs(recipe),
-    ]
-    body = ("\n\n" if recipe.gaps else "\n").join("\n".join(part) for part in parts)
-    return f"{_docstring(recipe, notes, forked)}\n{_imports(recipe, body)}\n{definitions}{body}\n"
-
-
-def _definitions(recipe: Recipe) -> str:
-    """Return settings, and the functions and classes with the blank lines that belong around them."""
-    short = recipe.lambdas
-    functions = [function("read", "name", READ, short=short)]
-    functions += [function("seed", "key", SEED, short=short)] if recipe.same_draws else []
-    functions += [*_network.definitions(recipe), _setup.definitions(recipe)]
-    inline = [line for lines in functions if len(lines) == 1 for line in lines]
-    blocks = ["\n".join(lines) for lines in functions if len(lines) > 1]
-    apart = "\n\n" + "\n\n\n".join(blocks) + "\n\n\n" if blocks else "\n"
-    return apart + "".join(line + "\n" for line in [*_settings(recipe), *inline])
-
-
-def _docstring(recipe: Recipe, notes: Sequence[str], forked: bool) -> str:
-    what = f"{models.get(recipe.config.model).title} on {recipe.spec.title}"
-    usage = "python train.py FOLDER" + (" START.pt" if recipe.config.initial else "")
-    pytorch = f"PyTorch {torch.__version__.partition('+')[0]}"
-    if recipe.densest:
-        short = " ".join([f'"""{what}, for {pytorch}. Run: {usage}', *notes])
-        return "\n".join(textwrap.wrap(short, WIDTH - 3, break_on_hyphens=False)) + '"""\n'
-    versions = f"{pytorch}, Python {platform.python_version()}"
-    same = "With these, and the device and threads of the run, it prints the run's accuracies."
-    begin = "START.pt holds the weights that the run began with."
+def _docstring(recipe: Recipe, cut: Cut | None, parent: Mapping[str, object] | None) -> str:
+    config = recipe.config
+    usage = "python train.py FOLDER" + (" START.pt" if config.initial else "")
+    versions = f"PyTorch {torch.__version__.partition('+')[0]}, Python {platform.python_version()}"
     details = [
         f"FOLDER holds the set's gzip files. Made by Fashion-MNIST Explorer {explorer.__version__} with {versions}.",
-        *([] if forked else [same]),
-        *([begin] if recipe.config.initial else []),
-        *notes,
+        *([] if parent else ["With these, and the device and threads of the run, it prints the run's accuracies."]),
+        *(["START.pt holds the weights that the run began with."] if config.initial else []),
+        *_notes(config, cut, parent),
     ]
-    text = "\n".join(textwrap.wrap(" ".join(details), WIDTH - 3, break_on_hyphens=False))
-    opening = f'"""{what}, in plain PyTorch. Run it with: {usage}'
-    return f'{opening}\n\n{text}\n"""\n' if recipe.gaps else f'{opening}\n{text}"""\n'
+    text = "\n".join(textwrap.wrap(" ".join(details), WIDTH, break_on_hyphens=False))
+    title = f"{models.get(config.model).title} on {recipe.spec.title}"
+    return f'"""{title}, in plain PyTorch. Run it with: {usage}\n\n{text}\n"""\n\n'
 
 
 def _notes(config: TrainConfig, cut: Cut | None, parent: Mapping[str, object] | None) -> list[str]:
@@ -118,27 +94,77 @@ def _notes(config: TrainConfig, cut: Cut | None, parent: Mapping[str, object] | 
     return notes
 
 
-def _imports(recipe: Recipe, body: str) -> str:
-    hashes = ["from hashlib import blake2b"] if recipe.same_draws else []
-    lines = ["import gzip", "import sys", *hashes, "", "import torch", "from torch import nn, optim"]
-    return "\n".join(lines + (["from torchvision.models import resnet18"] if "resnet18(" in body else []))
+def _imports(config: TrainConfig) -> list[str]:
+    hashes = "from hashlib import blake2b"
+    lines = ["import gzip", "import sys", hashes, "", "import torch", "from torch import nn, optim"]
+    return lines + (["from torchvision.models import resnet18"] if config.model == "resnet18" else [])
 
 
 def _settings(recipe: Recipe) -> list[str]:
-    config = recipe.config
-    lines = [f"torch.set_num_threads({config.threads})"] if config.threads and recipe.same_draws else []
-    lines += [] if recipe.same_draws else [f"torch.manual_seed({config.seed})"]
+    threads = recipe.config.threads
+    lines = [f"torch.set_num_threads({threads})"] if threads else []
     lines += ['device = "cuda" if torch.cuda.is_available() else "cpu"'] if recipe.device == "device" else []
     return [*lines, 'folder = sys.argv[1] + "/" if len(sys.argv) > 1 else ""']
 
 
-def _draws(recipe: Recipe) -> list[str]:
-    return [f'seed("{recipe.config.seed}/weights")'] if recipe.same_draws else []
-
-
-def _start(recipe: Recipe) -> list[str]:
-    if not recipe.config.initial:
+def _initial(config: TrainConfig) -> Sequence[str]:
+    if not config.initial:
         return []
-    if recipe.config.model != "resnet":
+    if config.model != "resnet":
         return ["network.load_state_dict(torch.load(sys.argv[2]))"]
     return ["network.load_state_dict(dict(zip(network.state_dict(), torch.load(sys.argv[2]).values())))"]
+
+
+def _reading(recipe: Recipe) -> list[str]:
+    """Return the lines that read the training file into normalised images and labels."""
+    spec, onto = recipe.spec, recipe.onto
+    shape = f"(-1, {spec.channels}, {spec.size}, {spec.size})"
+    return [
+        f'images = read("{spec.files.train_images.name}")[16:].view{shape}{onto}',
+        f"images = images * (1 / (255 * {spec.std!r})) - {spec.mean!r} / {spec.std!r}",
+        f'labels = read("{spec.files.train_labels.name}")[8:].long(){onto}',
+    ]
+
+
+def _division(recipe: Recipe) -> list[str]:
+    """Return the lines that make `validation` and `train`, the positions of the images of both parts."""
+    held_out = _counts(load_split(recipe.config.dataset, "validation").labels)
+    comment = "# So many images of each class, the same ones as NumPy's RandomState would draw."
+    labels = load_split(recipe.config.dataset, "train").labels
+    if recipe.config.subset >= len(labels):
+        return [
+            comment,
+            "validation = []",
+            *_shuffled("validation", "labels == label", held_out),
+            "train = torch.tensor(sorted(set(range(len(labels))) - set(validation)))",
+        ]
+    both = [held_out, _counts(labels[stratify(labels, recipe.config.subset)[1]])]
+    head = [f"for counts in ({', '.join(both)}):"]
+    if len(head[0]) > WIDTH:
+        head = [*lists("quotas", both), "for counts in quotas:"]
+    return [
+        comment,
+        "parts, free = [], torch.ones_like(labels, dtype=torch.bool)",
+        *head,
+        f"{INDENT}parts.append([])",
+        *indented(_shuffled("parts[-1]", "free & (labels == label)", "counts")),
+        f"{INDENT}free[parts[-1]] = False",
+        "validation, train = parts[0], torch.tensor(sorted(parts[1]))",
+    ]
+
+
+def _shuffled(name: str, free: str, counts: str) -> list[str]:
+    """Shuffle the positions of each class as `splits.stratify` does, and take so many of them."""
+    return [
+        f"bits = iter(torch.randint(2**16, (2**18,), generator=torch.manual_seed({SPLIT_SEED})).tolist())",
+        f"for label, count in enumerate({counts}):",
+        f"{INDENT}places = ({free}).nonzero().flatten().tolist()",
+        *indented(SHUFFLE.splitlines()),
+        f"{INDENT}{name} += places[:count]",
+    ]
+
+
+def _counts(labels: np.ndarray) -> str:
+    """Write how many images of each class there are."""
+    numbers = np.bincount(labels).tolist()
+    return f"{len(numbers)} * [{numbers[0]}]" if len(set(numbers)) == 1 else f"[{', '.join(map(str, numbers))}]"

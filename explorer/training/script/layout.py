@@ -50,10 +50,3 @@ def lists(name: str, items: Iterable[str], depth: int = 0) -> list[str]:
 
 def _list(name: str, items: Sequence[str], first: bool) -> str:
     return f"{name} {'=' if first else '+='} [{', '.join(items)}]"
-
-
-def function(name: str, arguments: str, expression: str, *, short: bool) -> list[str]:
-    """Define a function that returns an expression; `short` writes it as a lambda, which needs no blank lines."""
-    if short:
-        return [f"{name} = lambda {arguments}: {expression}"]
-    return [f"def {name}({arguments}):", f"{INDENT}return {expression}"]
