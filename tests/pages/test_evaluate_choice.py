@@ -49,12 +49,18 @@ def texts(app):
     return "\n".join(element.value for kind in (app.markdown, app.info, app.warning, app.error) for element in kind)
 
 
+def figures(app):
+    """Every figure with what stands beside it, by its name."""
+    lines = (element.value.split("  \n")[0] for element in app.markdown)
+    return dict(line.removesuffix("**").split(": **", 1) for line in lines if line.endswith("**") and ": **" in line)
+
+
 def test_all_figures_are_those_of_scikit_learn_with_their_intervals(open_page, run):
     labels, shares = judged(imported_folder() / "small.safetensors")
     predicted, hot = shares.argmax(1), np.eye(10)[labels]
     app = open_page("evaluate", checkpoint="small")
     assert not app.exception
-    shown = {metric.label: metric.value for metric in app.metric}
+    shown = figures(app)
     n, p, z = len(labels), float((predicted == labels).mean()), 1.959963984540054
     centre, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     low, high = ((centre + sign * half) / (1 + z * z / n) for sign in (-1, 1))
@@ -67,6 +73,9 @@ def test_all_figures_are_those_of_scikit_learn_with_their_intervals(open_page, r
         assert shown[f"{average.capitalize()} AUC"].startswith(f"{area:.4f} :small[")
     assert shown["Log loss"] == f"{log_loss(labels, shares):.3f}"
     assert shown["Images"] == "10,000"
+    first = {metric.label: metric.value for metric in app.metric}
+    assert list(first) == ["Accuracy", "Macro AUC", "Calibration error (ECE)"], "the others are shown on demand"
+    assert first.items() <= shown.items()
 
 
 def test_a_link_puts_a_second_model_beside_the_first(open_page, run):
@@ -164,7 +173,7 @@ def test_a_checkpoint_with_other_names_says_how_labels_are_matched(open_page, ru
     assert "whose classes have other names than those of this checkpoint" in said
     assert "T-shirt/top → a" in said
     assert "The other 2 of its classes do not occur here." in said
-    shown = {metric.label: metric.value for metric in app.metric}
+    shown = figures(app)
     assert shown["Images"] == "10,000"
 
 

@@ -40,8 +40,9 @@ def show(element: ClassElements, chosen: int, choose: Callable[[str], None]) -> 
                 args=(part.code,),
                 help=f"The images that are {meaning}.",
             )
-    for term, sentence in explanations.rates(element):
-        st.markdown(f"**{term}**  \n:small[{sentence}]")
+    with st.container(gap="xxsmall"):
+        for term, sentence in explanations.rates(element):
+            st.markdown(f"**{term}** :small[{sentence}]")
 
 
 def table(element: ClassElements) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Unit = Literal["%", "area", "nats", "images"]
 
+FIRST = ("Accuracy", "Macro AUC", "Calibration error (ECE)")
+"""How often it is right, how well it tells the classes apart at any threshold, and whether its certainty is true."""
+
 
 @dataclass(frozen=True)
 class Figure:

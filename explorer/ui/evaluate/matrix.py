@@ -21,7 +21,7 @@ CHART = f"figure-{FIGURE}"
 CELL = "cell"
 SECTION, BESIDE = "matrix", "matrix-beside"
 HEIGHT = 428
-"""Pixels for the panel beside the matrix; longer contents scroll in it."""
+"""Pixels for the images of a cell, which scroll; what is said of a class is as high as it needs."""
 MOST = 40
 """Classes of a matrix whose numbers can still be read."""
 
@@ -56,7 +56,7 @@ def _beside(scope: Scope, names: tuple[str, ...]) -> tuple[Judged, Part | None, 
     with st.container(horizontal=True, gap="xsmall", key="matrix-choice"):
         judged = _judged(scope)
         part, chosen = _choice(scope, judged, names)
-    with st.container(height=HEIGHT, key="matrix-panel", border=True):
+    with st.container(height="content" if part is None else HEIGHT, key="matrix-panel", border=True):
         _panel(scope, judged, part, chosen)
     return judged, part, chosen
 
