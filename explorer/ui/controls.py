@@ -80,11 +80,11 @@ def select(label: str, options: Mapping[int, str], key: str, anything: str) -> i
     return None if chosen is None else int(chosen)
 
 
-def switch(label: str, key: str, help: str | None = None) -> bool:
-    """Let the user turn something on."""
-    address.adopt(key, [False, True], False)
+def switch(label: str, key: str, help: str | None = None, default: bool = False) -> bool:
+    """Let the user turn something on or off."""
+    address.adopt(key, [False, True], default)
     chosen = st.toggle(label, key=key, help=help, on_change=address.touched, args=(key,))
-    address.keep({key: chosen}, {key: False})
+    address.keep({key: chosen}, {key: default})
     return chosen
 
 

@@ -112,6 +112,24 @@ def test_average_precisions_are_right():
         assert legend(app)[str(which)] == f"{name} {area:.4f}"
 
 
+def test_it_opens_where_the_curves_are_and_zooms_out_and_says_where_the_point_is(shown):
+    def ends(app):
+        axes = chart(app)["layer"][1]["encoding"]
+        return [axes[axis]["scale"]["domain"] for axis in "xy"]
+
+    app = shown(**{"class": "Shirt"})
+    (left, right), (_, high) = ends(app)
+    assert (left, high) == (0, 1)
+    assert right < 0.5
+    assert "outside of what is shown" not in words(app)
+    app.select_slider(key="threshold").set_value(0.0001).run()
+    assert "outside of what is shown" in words(app)
+    app.toggle(key="corner").set_value(False).run()
+    assert app.query_params["corner"] == "False"
+    assert ends(app) == [[0, 1], [0, 1]]
+    assert "outside of what is shown" not in words(app)
+
+
 def test_table_and_words_follow_the_threshold():
     app = alone(LABELS, **{"class": "dog"})
     for value in (0.5, 0.31, 0.0015):

@@ -10,8 +10,8 @@ from altair.utils import schemapi
 from explorer.analysis.predictions import Predictions
 from explorer.analysis.thresholds import elements_at
 from explorer.ui import theme
-from explorer.ui.charts.class_curves import POINTS
-from explorer.ui.evaluate import scale, threshold
+from explorer.ui.charts.class_curves import POINTS, WHOLE
+from explorer.ui.evaluate import curve_kinds, scale, threshold
 from explorer.ui.evaluate.curve_kinds import KINDS, Series
 from explorer.ui.evaluate.results import Results
 
@@ -34,24 +34,27 @@ def drawn(results):
     return [Series(str(which), name, results, which, colours[which]) for which, name in enumerate(names)]
 
 
-def chart(kind, drawn, corner=False, at=0.3):
+SIZES = [WHOLE, (0.2, 0.4)]
+
+
+def chart(kind, drawn, size=WHOLE, at=0.3):
     results = drawn[0].results
     grip = threshold.grip(
         results.rankings.per_class[2],
         "c",
         "#112233",
         at,
-        kind.frame(corner),
+        kind.frame(size),
         kind.place,
         [("#000000", results.rankings.per_class[3])],
     )
-    return kind.chart(drawn, drawn[2], corner, grip)
+    return kind.chart(drawn, drawn[2], size, grip)
 
 
-@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", KINDS)
-def test_the_schema_accepts_the_chart(drawn, name, corner):
-    spec = chart(KINDS[name], drawn, corner)
+def test_the_schema_accepts_the_chart(drawn, name, size):
+    spec = chart(KINDS[name], drawn, size)
     spec["datasets"] = {name: rows[:2] for name, rows in spec["datasets"].items()}
     with schemapi.debug_mode(True):
         assert alt.Chart.from_dict(spec, validate=True).to_dict(validate=False)["title"]
@@ -61,15 +64,15 @@ def test_the_schema_accepts_the_chart(drawn, name, corner):
     assert lines["color"]["scale"]["range"][:10] == list(theme.class_colours(10))
 
 
-@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", KINDS)
-def test_curves_are_thin_and_reach_the_edges(drawn, name, corner):
-    points = chart(KINDS[name], drawn, corner)["datasets"]["points"]
+def test_curves_are_thin_and_reach_the_edges(drawn, name, size):
+    points = chart(KINDS[name], drawn, size)["datasets"]["points"]
     for series in drawn:
         own = [point for point in points if point["curve"] == series.key]
         assert 2 <= len(own) <= POINTS
         assert [point["step"] for point in own] == list(range(len(own)))
-        if not corner:
+        if size == WHOLE:
             assert own[0]["x"] == 0
             assert own[-1]["x"] == 1
 
@@ -82,11 +85,11 @@ def test_the_legend_holds_every_area_with_its_interval(results, drawn):
         assert labels[series.key] == f"{series.title} {curve.auc:.4f} ({low:.4f}–{high:.4f})"
 
 
-@pytest.mark.parametrize("corner", [False, True])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", KINDS)
-def test_the_point_lies_where_the_two_by_two_table_says(results, drawn, name, corner):
+def test_the_point_lies_where_the_two_by_two_table_says(results, drawn, name, size):
     kind = KINDS[name]
-    data = chart(kind, drawn, corner)["datasets"]
+    data = chart(kind, drawn, size)["datasets"]
     assert len(data["track"]) <= threshold.TRACK
     assert len({place["round"] for place in (*data["track"], *data["here"])}) == 1
     own = [place for place in data["here"] if place["own"]]
@@ -127,9 +130,34 @@ def test_undefined_curves_stand_in_the_legend_without_a_line(name, n):
         Predictions(np.eye(n, 2, dtype=np.float32), np.zeros(n, int), np.arange(n), ("a", "b"), "", "d", "")
     )
     lines = [Series(str(which), "x", results, which, "#000000") for which in range(4)]
-    spec = KINDS[name].chart(lines, lines[1], True, None)
+    spec = KINDS[name].chart(lines, lines[1], curve_kinds.corner(KINDS[name], lines), None)
     assert spec["layer"][1]["encoding"]["color"]["scale"]["domain"] == ["0", "1", "2", "3"]
     assert "x undefined" in spec["layer"][1]["encoding"]["color"]["legend"]["labelExpr"]
+
+
+def series_of(better):
+    """One class of two, whose images get a logit that is on average so much higher than that of the others."""
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 2, 4000)
+    logits = random.normal(size=(4000, 2)).astype(np.float32)
+    logits[np.arange(4000), labels] += better
+    predictions = Predictions(logits, labels, np.arange(4000), ("a", "b"), "x", "fashion-mnist", "test")
+    return Series("1", "b", Results(predictions), 1, "#000000")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_corner_holds_the_curves_and_no_more_than_they_need(name):
+    kind = KINDS[name]
+    found = [curve_kinds.corner(kind, [series_of(better)]) for better in (0.2, 1, 3, 20)]
+    assert found == sorted(found, reverse=True)
+    assert (found[0], found[-1]) == (WHOLE, (0.01, 0.01)), "a poor classifier needs all, a perfect one hardly anything"
+    own = series_of(3)
+    element = elements_at(own.results.predictions, 1, scale.DEFAULT)
+    assert curve_kinds.corner(kind, [own, series_of(0.2)]) == WHOLE
+    size = curve_kinds.corner(kind, [own])
+    frame = kind.frame(size)
+    for axis, (low, high) in zip(kind.place, (frame.x_domain, frame.y_domain), strict=True):
+        assert low <= getattr(element, axis) <= high
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -19,7 +19,9 @@ HEIGHT = 290
 POINTS = 400
 """Points of a curve that go to the browser; more are not told apart on the screen."""
 
-CORNER = 0.2
+Size = tuple[float, float]
+"""How much of the axes is shown, across and up, from the corner of a perfect classifier on."""
+WHOLE: Size = (1.0, 1.0)
 DRAGGED = "at"
 """Selection parameter of the point that the user drags: its `threshold`, and the `round` in which it was offered."""
 
@@ -154,8 +156,8 @@ def _places(points: OperatingPoints, number: int, place: Place) -> Rows:
 @lru_cache(maxsize=64)
 def _chart(frame: Frame, styles: tuple[Style, ...], grip: str | None, name: str, mode: theme.Mode) -> Spec:
     """Return the chart without its data: building it takes much longer than they do."""
-    x = alt.X("x:Q", title=frame.x, scale=alt.Scale(domain=list(frame.x_domain))).axis(format=".0%", labelFlush=False)
-    y = alt.Y("y:Q", title=frame.y, scale=alt.Scale(domain=list(frame.y_domain))).axis(format=".0%", labelFlush=False)
+    x = alt.X("x:Q", title=frame.x, scale=alt.Scale(domain=list(frame.x_domain))).axis(format=".1~%", labelFlush=False)
+    y = alt.Y("y:Q", title=frame.y, scale=alt.Scale(domain=list(frame.y_domain))).axis(format=".1~%", labelFlush=False)
     guide = alt.Chart(named("guide")).mark_line(clip=True, color=_GUIDE, strokeWidth=1).encode(x=x, y=y)
     layers = [guide, _lines(frame, styles, x, y)]
     if grip:

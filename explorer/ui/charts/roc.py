@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from explorer.analysis.roc import RocCurve
-from explorer.ui.charts.class_curves import CORNER, POINTS, Frame, Grip, Style, draw
+from explorer.ui.charts.class_curves import POINTS, WHOLE, Frame, Grip, Size, Style, draw
 from explorer.ui.charts.specs import Spec
 from explorer.ui.export import Cell
 
@@ -11,32 +11,32 @@ PLACE = ("false_positive_rate", "recall")
 _DIAGONAL = ({"x": 0, "y": 0}, {"x": 1, "y": 1})
 
 
-def roc_frame(corner: bool) -> Frame:
+def roc_frame(size: Size = WHOLE) -> Frame:
     """Return what stands around ROC curves: all of the plot, or its upper left corner, where good ones differ."""
     return Frame(
         title="ROC curves: each class against the rest",
         x="false positive rate",
         y="true positive rate (recall)",
         legend="AUC (95% interval), click to pick",
-        x_domain=(0.0, CORNER if corner else 1.0),
-        y_domain=(1 - CORNER if corner else 0.0, 1.0),
+        x_domain=(0.0, size[0]),
+        y_domain=(1 - size[1], 1.0),
     )
 
 
-def roc_chart(lines: Sequence[tuple[Style, RocCurve]], corner: bool = False, grip: Grip | None = None) -> Spec:
+def roc_chart(lines: Sequence[tuple[Style, RocCurve]], size: Size = WHOLE, grip: Grip | None = None) -> Spec:
     """Draw ROC curves and the diagonal of guessing.
 
     Parameters
     ----------
     lines : sequence of tuple
         Every curve with its style; an undefined one stands in the legend without a line.
-    corner : bool
-        Show only the upper left corner.
+    size : tuple of float
+        Of the upper left corner that is shown.
     grip : Grip, optional
         The point that can be dragged along one of them.
     """
-    thinned = [(style, curve.thin(POINTS, CORNER if corner else 1.0)) for style, curve in lines]
-    return draw(roc_frame(corner), [(style, curve.fpr, curve.tpr) for style, curve in thinned], _DIAGONAL, grip, PLACE)
+    thinned = [(style, curve.thin(POINTS, max(size))) for style, curve in lines]
+    return draw(roc_frame(size), [(style, curve.fpr, curve.tpr) for style, curve in thinned], _DIAGONAL, grip, PLACE)
 
 
 def roc_table(curves: Sequence[tuple[str, RocCurve]]) -> tuple[list[str], list[list[Cell]]]:

@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from explorer.ui.charts import precision_recall, roc
-from explorer.ui.charts.class_curves import Frame, Grip, Place, Style
+from explorer.ui.charts.class_curves import WHOLE, Grip, Place, Size, Style
 from explorer.ui.charts.specs import Spec
 from explorer.ui.evaluate.results import Results
+from explorer.ui.evaluate.scale import DEFAULT
 from explorer.ui.widgets import Table
 
 if TYPE_CHECKING:
     from explorer.analysis.intervals import Interval
+    from explorer.analysis.predictions import FloatArray
+
+SIZES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
+"""Parts of an axis that can be shown."""
+_ROOM = 1.5, 1.1
+"""How much more is shown than to the bend of a curve, and than to its point at the usual threshold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +59,14 @@ class Roc:
     name = "roc-curves"
     place: Place = roc.PLACE
 
+    best = (0.0, 1.0)
+    frame = staticmethod(roc.roc_frame)
+
     @staticmethod
-    def frame(corner: bool) -> Frame:
-        """Return what stands around the curves."""
-        return roc.roc_frame(corner)
+    def line(series: Series) -> "tuple[FloatArray, FloatArray]":
+        """Return the points of a curve across and up."""
+        curve = series.results.roc.every[series.which]
+        return curve.fpr, curve.tpr
 
     @staticmethod
     def area(series: Series) -> str:
@@ -67,10 +78,10 @@ class Roc:
         return f"{area:.4f} ({low:.4f}–{high:.4f})" if low == low else f"{area:.4f}"
 
     @classmethod
-    def chart(cls, drawn: Sequence[Series], focus: Series, corner: bool, grip: Grip | None) -> Spec:
+    def chart(cls, drawn: Sequence[Series], focus: Series, size: Size, grip: Grip | None) -> Spec:
         """Draw the curves."""
         lines = [(one.style(cls.area(one)), one.results.roc.every[one.which]) for one in drawn]
-        return roc.roc_chart(lines, corner, grip)
+        return roc.roc_chart(lines, size, grip)
 
     @staticmethod
     def table(drawn: Sequence[Series]) -> Table:
@@ -84,10 +95,14 @@ class PrecisionRecall:
     name = "precision-recall-curves"
     place: Place = precision_recall.PLACE
 
+    best = (1.0, 1.0)
+    frame = staticmethod(precision_recall.precision_recall_frame)
+
     @staticmethod
-    def frame(corner: bool) -> Frame:
-        """Return what stands around the curves."""
-        return precision_recall.precision_recall_frame(corner)
+    def line(series: Series) -> "tuple[FloatArray, FloatArray]":
+        """Return the points of a curve across and up."""
+        curve = series.results.precision_recall.every[series.which]
+        return curve.recall, curve.precision
 
     @staticmethod
     def area(series: Series) -> str:
@@ -96,10 +111,10 @@ class PrecisionRecall:
         return f"{area:.4f}" if area == area else "undefined"
 
     @classmethod
-    def chart(cls, drawn: Sequence[Series], focus: Series, corner: bool, grip: Grip | None) -> Spec:
+    def chart(cls, drawn: Sequence[Series], focus: Series, size: Size, grip: Grip | None) -> Spec:
         """Draw the curves, and the precision of guessing for the one in focus."""
         lines = [(one.style(cls.area(one)), one.results.precision_recall.every[one.which]) for one in drawn]
-        return precision_recall.precision_recall_chart(lines, base_rate(focus.results, focus.which), corner, grip)
+        return precision_recall.precision_recall_chart(lines, base_rate(focus.results, focus.which), size, grip)
 
     @staticmethod
     def table(drawn: Sequence[Series]) -> Table:
@@ -111,6 +126,32 @@ class PrecisionRecall:
 Kind = type[Roc] | type[PrecisionRecall]
 KINDS: dict[str, Kind] = {"roc": Roc, "precision-recall": PrecisionRecall}
 TITLES = {"roc": "ROC", "precision-recall": "Precision-recall"}
+
+
+def corner(kind: Kind, drawn: Sequence[Series]) -> Size:
+    """Return how much of the axes shows where the curves are.
+
+    In it lie of every curve the bend, the point whose greater distance from the best corner is least, and of every
+    class the point at the usual threshold.
+    """
+    import numpy as np
+
+    from explorer.analysis.operating_points import OperatingPoints
+
+    needed, found = np.zeros(2), False
+    for series in drawn:
+        gaps = np.abs(np.array(kind.line(series)) - np.array(kind.best)[:, None])
+        if not gaps.size:
+            continue
+        found = True
+        needed = np.maximum(needed, _ROOM[0] * gaps[:, gaps.max(axis=0).argmin()])
+        per_class = series.results.rankings.per_class
+        if series.which < len(per_class):
+            usual = OperatingPoints.from_ranking(per_class[series.which], np.array([DEFAULT]))
+            at = np.array([getattr(usual, name)[0] for name in kind.place])
+            needed = np.maximum(needed, _ROOM[1] * np.abs(at - kind.best))
+    across, up = (next((size for size in SIZES if size >= share), 1.0) for share in needed)
+    return (across, up) if found else WHOLE
 
 
 def interval(results: Results, which: int) -> "Interval":

@@ -26,8 +26,8 @@ def undefined(name: str, positives: int, negatives: int) -> str:
     return f"There is no ROC curve for {name}: the split holds {missing}, and the {rate} is undefined."
 
 
-def read_roc(curve: "RocCurve", name: str) -> str:
-    """Explain ROC curves by a point of one of them."""
+def read_roc(curve: "RocCurve", name: str, guessing: bool = True) -> str:
+    """Explain ROC curves by a point of one of them, and the line of guessing where it is seen."""
     name = markdown(name)
     if not curve.defined:
         return (
@@ -43,22 +43,23 @@ def read_roc(curve: "RocCurve", name: str) -> str:
         text += "The macro average is the mean of the heights of all curves at each place. "
     text += (
         f"For {name}, {percent(float(curve.tpr[point]))} are found with {percent(float(curve.fpr[point]))} false "
-        "alarms. The closer to the upper left corner, the better; the grey diagonal is guessing."
+        "alarms. The closer to the upper left corner, the better"
     )
-    return text
+    return text + ("; the grey diagonal is guessing." if guessing else ".")
 
 
-def read_precision_recall(curve: "PrecisionRecallCurve", name: str, base_rate: float) -> str:
-    """Explain precision-recall curves by a point of one of them."""
+def read_precision_recall(curve: "PrecisionRecallCurve", name: str, base_rate: float, guessing: bool = True) -> str:
+    """Explain precision-recall curves by a point of one of them, and guessing, whose line may not be seen."""
     name = markdown(name)
     if not curve.defined:
         return f"There is no curve for {name}: the split holds no image of it, so there is nothing to find."
     point = int((curve.recall >= 0.9).nonzero()[0][0])
+    line = "The grey line is guessing" if guessing else "Guessing lies below"
     return (
         "Lower the threshold, and more of the class are found (right), while more of what is called so is something "
         f"else (down). For {name}, {percent(float(curve.precision[point]))} of what is called so is right when "
-        f"{percent(float(curve.recall[point]))} are found. The grey line is guessing: {percent(base_rate)} of the "
-        "images are of the class. Average precision is the area under the steps."
+        f"{percent(float(curve.recall[point]))} are found. {line}: "
+        f"{percent(base_rate)} of the images are of the class. Average precision is the area under the steps."
     )
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer.data.splits import SPLITS
 from explorer.ui import controls, state, widgets
-from explorer.ui.charts.class_curves import Grip
+from explorer.ui.charts.class_curves import WHOLE, Grip, Size, visible
 from explorer.ui.evaluate import curve_choice, curve_kinds, curve_words, threshold, two_by_two
 from explorer.ui.evaluate.curve_choice import VIEWS, Other
 from explorer.ui.evaluate.curve_kinds import Kind, Roc, Series
@@ -21,7 +21,9 @@ def show(scope: Scope) -> None:
         kind = curve_kinds.KINDS[controls.segments("Curve", curve_kinds.TITLES, "curve")]
         view = controls.segments("Draw", VIEWS, "curves")
         laid_over = _laid_over(scope)
-        corner = controls.switch("Zoom in", "corner", "Shows the corner in which good curves differ.")
+        near = controls.switch(
+            "Zoom in", "corner", "Shows the corner where the curves are. Off: both axes from 0% to 100%.", default=True
+        )
     left, right = st.columns([1, 2.4], gap="medium")
     with left, st.container(gap="small"):
         classes = scope.a.results.predictions.classes
@@ -30,7 +32,7 @@ def show(scope: Scope) -> None:
         _panel(scope, chosen, value)
     centre = curve_choice.focus(scope, view, chosen, laid_over)
     with right:
-        _figure(scope, kind, view, centre, laid_over, corner, value)
+        _figure(scope, kind, view, centre, laid_over, near, value)
     _crossing(scope, chosen, before, value)
     _meaning(scope.a.results, chosen, value)
 
@@ -53,22 +55,24 @@ def _laid_over(scope: Scope) -> list[Other]:
 
 
 def _figure(
-    scope: Scope, kind: Kind, view: str, centre: Series, laid_over: list[Other], corner: bool, value: float
+    scope: Scope, kind: Kind, view: str, centre: Series, laid_over: list[Other], near: bool, value: float
 ) -> None:
     drawn = curve_choice.drawn(scope, view, centre, laid_over)
     name = kind.name if view == "all" else f"{kind.name}-{view}"
     key = f"figure-{name}"
+    size = curve_kinds.corner(kind, drawn) if near else WHOLE
+    grip = _grip(scope, kind, view, centre, size, value)
     widgets.figure(
-        kind.chart(drawn, centre, corner, _grip(scope, kind, view, centre, corner, value)),
+        kind.chart(drawn, centre, size, grip),
         name=name,
-        how_to_read=_how_to_read(kind, centre),
+        how_to_read=_how_to_read(kind, centre, size) + _outside(kind, grip, size),
         table=lambda: kind.table(drawn),
         width="stretch",
         on_select=lambda: threshold.dragged(key),
     )
 
 
-def _grip(scope: Scope, kind: Kind, view: str, centre: Series, corner: bool, value: float) -> Grip | None:
+def _grip(scope: Scope, kind: Kind, view: str, centre: Series, size: Size, value: float) -> Grip | None:
     """Return the point on the curve in focus; an average belongs to no single threshold."""
     per_class = scope.a.results.rankings.per_class
     if centre.which >= len(per_class) or not per_class[centre.which].defined:
@@ -76,16 +80,24 @@ def _grip(scope: Scope, kind: Kind, view: str, centre: Series, corner: bool, val
     second = scope.b.results.rankings.per_class[centre.which] if scope.b else None
     others = [(curve_choice.second_colour(view), second)] if second and second.defined else []
     ranking, name = per_class[centre.which], scope.a.results.predictions.classes[centre.which]
-    return threshold.grip(ranking, name, centre.colour, value, kind.frame(corner), kind.place, others)
+    return threshold.grip(ranking, name, centre.colour, value, kind.frame(size), kind.place, others)
 
 
-def _how_to_read(kind: Kind, centre: Series) -> str:
+def _outside(kind: Kind, grip: Grip | None, size: Size) -> str:
+    """Say that the point is not to be seen, where it is not."""
+    if grip is None or visible(*(getattr(grip.here, name) for name in kind.place), kind.frame(size)).all():
+        return ""
+    return " The point of this threshold lies outside of what is shown: turn *Zoom in* off to see it."
+
+
+def _how_to_read(kind: Kind, centre: Series, size: Size) -> str:
     curve = centre.results.roc.every[centre.which]
     name = "the macro average" if curve is centre.results.roc.macro else curve.name
     if kind is Roc:
-        return curve_words.read_roc(curve, name)
+        return curve_words.read_roc(curve, name, sum(size) > 1)
     rate = curve_kinds.base_rate(centre.results, centre.which)
-    return curve_words.read_precision_recall(centre.results.precision_recall.every[centre.which], name, rate)
+    own = centre.results.precision_recall.every[centre.which]
+    return curve_words.read_precision_recall(own, name, rate, rate > 1 - size[1])
 
 
 def _panel(scope: Scope, chosen: int, value: float) -> None:
