@@ -1,7 +1,9 @@
 """The pages in a real browser: what a user sees, at two sizes and in both themes."""
 
+import http.client
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -164,6 +167,35 @@ def test_only_this_machine_is_served(plain_server):
         pytest.skip("This machine has no address but its own.")
     with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
         socket.create_connection((foreign, port), timeout=3).close()
+
+
+def _handshake(port, host, origin=None):
+    """Ask for a session as a browser does that knows the server by the name `host`; return the status of the answer."""
+    key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version": "13"}
+    headers = {"Host": f"{host}:{port}", "Origin": origin or f"http://{host}:{port}", "Upgrade": "websocket"}
+    connection = http.client.HTTPConnection("localhost", port, timeout=20)
+    try:
+        connection.request("GET", "/_stcore/stream", headers=headers | {"Connection": "Upgrade"} | key)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+FOREIGN = "rebound.example", "localhost.rebound.example", "127.0.0.1.rebound.example", "192.168.1.20", "0.0.0.0"
+
+
+def test_a_page_from_elsewhere_whose_name_leads_here_gets_no_session(plain_server):
+    port, _ = plain_server
+    own = "localhost", "LOCALHOST", "127.0.0.1", "[::1]"
+    assert {host: _handshake(port, host) for host in own} == dict.fromkeys(own, 101)
+    assert {host: _handshake(port, host) for host in FOREIGN} == dict.fromkeys(FOREIGN, 403)
+    assert _handshake(port, "localhost", "http://rebound.example") == 403
+
+
+def test_a_classroom_is_served_under_the_name_that_the_readme_says(serve):
+    line = next(line for line in (ROOT / "README.md").read_text().splitlines() if "--server.address" in line)
+    port = urlsplit(serve(APP, options=shlex.split(line)[3:], seconds=120).url).port
+    assert [_handshake(port, host) for host in ("192.168.1.20", "localhost", "rebound.example")] == [101, 101, 403]
 
 
 def _outer_address() -> str | None:
