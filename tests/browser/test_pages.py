@@ -75,11 +75,11 @@ def test_the_choice_survives_the_menu_and_a_reload(application, visit):
     page = visit(f"{application.url}/?checkpoint={application.run_id}&epoch=1&split=train")
     ready(page, "Fashion-MNIST Explorer")
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Evaluate").click()
-    page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
+    page.get_by_text("on 54,000 train images").wait_for(timeout=90_000)
     page.wait_for_url(f"**checkpoint={application.run_id}**")
     page.wait_for_url("**epoch=1**")
     page.reload()
-    page.get_by_text("54,000", exact=True).wait_for(timeout=90_000)
+    page.get_by_text("on 54,000 train images").wait_for(timeout=90_000)
     page.get_by_text("Epoch", exact=True).wait_for()
     page.locator("[role=slider][aria-valuetext='1 ●'], [type=range][aria-valuetext='1 ●']").wait_for()
 
@@ -88,10 +88,10 @@ def test_the_back_button_undoes_a_choice(application, visit):
     page = visit(f"{application.url}/evaluate?checkpoint=small")
     ready(page, "Evaluate")
     page.get_by_test_id("stSidebar").get_by_text("Validation", exact=True).click()
-    page.get_by_text("6,000", exact=True).wait_for()
+    page.get_by_text("on 6,000 validation images").wait_for()
     page.wait_for_url("**split=validation**")
     page.go_back()
-    page.get_by_text("10,000", exact=True).wait_for()
+    page.get_by_text("on 10,000 test images").wait_for()
     page.wait_for_url(lambda url: "split" not in url)
 
 
