@@ -25,6 +25,10 @@ class RunError(ExplorerError):
     """A run cannot be found, started, resumed or finished."""
 
 
+class DivergedError(RunError):
+    """The loss of a run, or an output of its network, is no longer a finite number; to go on would repeat that."""
+
+
 class DeviceError(ExplorerError):
     """The chosen device does not exist on this machine."""
 

@@ -35,7 +35,7 @@ from pydantic import ValidationError
 from explorer.errors import RunError
 from explorer.files import write_bytes, write_json
 from explorer.paths import home
-from explorer.store import description
+from explorer.store import description, losses
 from explorer.store._records import append_line, read_lines, read_object
 from explorer.store.description import MAX_NAME
 from explorer.store.requests import Requests
@@ -92,6 +92,14 @@ class Run:
         return dict(self.description["config"])
 
     @property
+    def objective(self) -> str:
+        """What the run minimises, empty where it is the cross entropy or the configuration is damaged."""
+        try:
+            return losses.objective(self.config)
+        except RunError:
+            return ""
+
+    @property
     def status(self) -> Status:
         """Where the run stands; a run whose process is gone is `interrupted`."""
         status = self._status()
@@ -137,8 +145,9 @@ class Run:
         return _epochs_in(self.path / "predictions", "validation-")
 
     def history(self) -> list[dict[str, Any]]:
-        """Return the lines of `history.jsonl`; `kind` is `epoch` or `step`."""
-        return list(read_lines(self.path / "history.jsonl"))
+        """Return the lines of `history.jsonl`; `kind` is `epoch` or `step`, the losses are as in `store.losses`."""
+        minimised = self.objective
+        return [losses.upgraded(line, minimised) for line in read_lines(self.path / "history.jsonl")]
 
     def epochs(self) -> list[dict[str, Any]]:
         """Return the history's lines of epochs."""
@@ -214,7 +223,9 @@ class Run:
         return False
 
 
-INTERRUPTED = "The process that computed this run is gone; it can be resumed where it last saved its state."
+INTERRUPTED = (
+    "The process that computed this run is gone; resumed, it goes on from the last state that it saved, if any."
+)
 
 
 def folder() -> Path:

@@ -8,6 +8,7 @@ State = Literal["queued", "running", "stopped", "interrupted", "finished", "fail
 ACTIVE: tuple[State, ...] = ("queued", "running")
 RESUMABLE: tuple[State, ...] = ("stopped", "interrupted", "failed")
 CURVE_POINTS = 60
+DIVERGED = "diverged"
 
 
 class Status(BaseModel):
@@ -15,7 +16,8 @@ class Status(BaseModel):
 
     `epoch` counts the completed epochs, `step` and `steps` the unfinished one. `seconds` is the time from the
     first step to the last record, interruptions not counted. `curve` is the validation accuracy by epoch, thinned
-    to at most `CURVE_POINTS` values; `reason` says why a finished run ended: `epochs`, `time`, `patience` or `user`.
+    to at most `CURVE_POINTS` values; `reason` says why a finished run ended: `epochs`, `time`, `patience` or `user`;
+    `diverged` that a failed one would fail again.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

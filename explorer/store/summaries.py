@@ -161,9 +161,8 @@ def _epochs(place: str, version: Version) -> tuple[dict[str, Any], ...]:
 
 
 def _is_epoch(line: dict[str, Any]) -> bool:
-    numbers = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-    return (
-        line.get("kind") == "epoch"
-        and isinstance(line.get("epoch"), int)
-        and all(isinstance(line.get(name), int | float) and math.isfinite(line[name]) for name in numbers)
-    )
+    if line.get("kind") != "epoch" or not isinstance(line.get("epoch"), int):
+        return False
+    values = [line.get(name) for name in ("train_accuracy", "validation_loss", "validation_accuracy")]
+    values += [] if line.get("train_loss", 0) is None else [line.get("train_loss")]  # None is one that is not known
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)

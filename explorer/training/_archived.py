@@ -19,6 +19,7 @@ from explorer.errors import ExplorerError, RunError
 from explorer.files import write_bytes, write_json
 from explorer.store import archives, description, runs
 from explorer.store.checkpoints import load_checkpoint
+from explorer.store.losses import FIELDS
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
 from explorer.training.keeping import best_epoch, curve
@@ -41,7 +42,7 @@ class _Line(BaseModel):
 class _EpochLine(_Line):
     kind: Literal["epoch"]
     epoch: Count
-    train_loss: Amount
+    train_loss: Amount | None
     train_accuracy: Share
     validation_loss: Amount
     validation_accuracy: Share
@@ -49,6 +50,8 @@ class _EpochLine(_Line):
     learning_rate: Amount
     train_seconds: Amount
     seconds: Amount
+    train_objective: Amount | None = None
+    validation_objective: Amount | None = None
 
 
 class _StepLine(_Line):
@@ -58,6 +61,7 @@ class _StepLine(_Line):
     steps: Count
     loss: Amount | None
     learning_rate: Amount
+    objective: Amount | None = None
 
 
 class _Described(BaseModel):
@@ -73,7 +77,8 @@ class _Described(BaseModel):
     config: dict[str, Any]
 
 
-COLUMNS = tuple(name for name in _EpochLine.model_fields if name != "kind")
+COLUMNS = tuple(name for name in _EpochLine.model_fields if name not in ("kind", *FIELDS["epoch"]))
+"""What every line of an epoch holds."""
 _LINE: TypeAdapter[_EpochLine | _StepLine] = TypeAdapter(Annotated[_EpochLine | _StepLine, Field(discriminator="kind")])
 
 
@@ -220,7 +225,7 @@ def _keep(folder: Path, archive: _Archive) -> Run:
             (folder / name).replace(run.weights(epoch))
         for name in archive.predictions:
             (folder / name).replace(run.path / name)
-        lines = [json.dumps(line.model_dump(), allow_nan=False) + "\n" for line in archive.lines]
+        lines = [json.dumps(line.model_dump(exclude_unset=True), allow_nan=False) + "\n" for line in archive.lines]
         write_bytes(run.path / "history.jsonl", "".join(lines).encode())
         origin = f"Imported; it was run {described.run}."
         note = f"{described.note}\n\n{origin}".strip()

@@ -10,18 +10,28 @@ NETWORKS: tuple[Row, ...] = (
     ("softmax", "Network: no hidden layer", "Softmax regression: how far one gets without hidden units.", "hidden=[]"),
     ("units-25", "Network: one layer of 25", "A quarter of the hidden units: quicker, less accurate.", "hidden=25"),
     ("units-400", "Network: one layer of 400", "What four times the hidden units are worth.", "hidden=400"),
-    ("depth-2", "Depth: 2 layers of 90", "As many weights as the baseline, in two hidden layers.", "hidden=90,90"),
-    ("depth-3", "Depth: 3 layers of 83", "As many weights as the baseline, in three hidden layers.", "hidden=83,83,83"),
+    (
+        "depth-2",
+        "Depth: 2 layers of 90",
+        "About the weights of the baseline, in two hidden layers.",
+        "hidden=90,90",
+    ),
+    (
+        "depth-3",
+        "Depth: 3 layers of 83",
+        "About the weights of the baseline, in three hidden layers.",
+        "hidden=83,83,83",
+    ),
     (
         "depth-5",
         "Depth: 5 layers of 73",
-        "As many weights as the baseline, in five hidden layers: each step takes longer.",
+        "About as many weights as the baseline, in five hidden layers: each step takes longer.",
         "hidden=73,73,73,73,73",
     ),
     (
         "depth-8",
         "Depth: 8 layers of 64",
-        "As many weights as the baseline, in eight hidden layers: does depth alone still help?",
+        "About as many weights as the baseline, in eight hidden layers: does depth alone still help?",
         "hidden=64,64,64,64,64,64,64,64",
     ),
 )

@@ -103,7 +103,7 @@ def _network(case: _Case) -> Iterator[str]:
             "Weights that all begin at zero get the same gradient and stay alike, so the hidden layers learn nothing; "
             "try He or Xavier."
         )
-    if hidden and case.config.options.get("activation") == "identity":
+    if hidden and case.config.options.get("activation") == "identity" and not case.has(nn.MaxPool2d):
         yield (
             "Without an activation function all layers together are one linear map, no better than a single layer; "
             "try ReLU."
@@ -143,8 +143,8 @@ def _batches(case: _Case) -> Iterator[str]:
         )
     elif case.batch == 1:
         yield (
-            f"With one image a step an epoch has {case.plan.steps:,} noisy steps and takes very long; "
-            "try a batch size of 32 or 64."
+            f"With one image a step an epoch has {case.plan.steps:,} noisy steps, which takes longer than fewer steps "
+            "of more images; try a batch size of 32 or 64."
         )
     if case.has(*BATCH_NORMS) and case.batch < SMALL_BATCH:
         yield (
@@ -170,7 +170,8 @@ def _average(case: _Case) -> Iterator[str]:
         better = 1 - 10 / max(20, case.total_steps)
         yield (
             f"An EMA with decay {_number(config.ema)} averages over about {span:,.0f} steps, but the run has only "
-            f"{_steps(case.total_steps)}, so the average lags far behind; try {_number(round(better, 3))} or less."
+            f"{_steps(case.total_steps)}, in which the decay, which grows, does not get there; try "
+            f"{_number(round(better, 3))} or less."
         )
 
 
@@ -185,7 +186,7 @@ def _regularisation(case: _Case) -> Iterator[str]:
         )
     if config.label_smoothing and config.loss == "mse":
         yield "Label smoothing is a part of cross entropy and has no effect with the squared error; try 0."
-    elif config.label_smoothing > 0.5:
+    elif 1 - config.label_smoothing * (1 - 1 / len(catalog.get(config.dataset).classes)) < 0.5:
         yield (
             f"Label smoothing of {_number(config.label_smoothing)} leaves the true class less than half of its target, "
             "so all probabilities will be low; try 0.1."

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+import torch.nn.functional as F
 from torch import Tensor
 
 from explorer import devices
@@ -26,7 +27,7 @@ from explorer.errors import ConfigError, RunError
 from explorer.store.checkpoints import Classifier
 from explorer.training.config import TrainConfig
 from explorer.training.initial import initial_checkpoint
-from explorer.training.loop import Loop, score
+from explorer.training.loop import Loop
 from explorer.training.plan import PIECE_BYTES, Plan, input_shape, make_plan
 from explorer.training.randomness import seed_global
 from explorer.training.records import Cut, Done, Epoch, SeedEpochs, Step
@@ -139,10 +140,12 @@ class _SeedLoop(Loop):
         state.network.backward(gradient)
         state.optimizer.step()
         state.update_average()
-        state.loss_sum += sums
+        minimised = sums / count
+        loss = F.cross_entropy(logits, truth, reduction="none").mean(1) if state.objective else minimised
+        self._note_losses(loss, minimised, count)
         state.note_predictions(logits, truth)
         state.seen += count
-        return sums / count
+        return loss
 
     def _reseed(self, index: int) -> None:
         state = self.state
@@ -150,34 +153,18 @@ class _SeedLoop(Loop):
 
     def _finish_epoch(self) -> SeedEpochs:
         state = self.state
-        loss_sums, correct, seen = state.loss_sum.tolist(), state.correct.tolist(), state.seen
+        sums = [value.tolist() for value in (state.loss_sum, state.objective_sum, state.correct)]
+        seen = state.seen
         train_seconds, rate = state.train_seconds, state.optimizer.param_groups[0]["lr"]
         logits = self._predictions()
         self._note_failures([all(np.isfinite(one).all() for one in of_seed.values()) for of_seed in logits])
         state.epoch += 1
         state.start_epoch()
         self._count_time(training=False)
-        truth = {name: load_split(self.config.dataset, name).labels for name in ("validation", "test")}
         epochs: list[Epoch | None] = []
         for index, of_seed in enumerate(logits):
-            if state.failures[index]:
-                epochs.append(None)
-                continue
-            validation_loss, validation_accuracy = score(of_seed["validation"], truth["validation"])
-            epochs.append(
-                Epoch(
-                    epoch=state.epoch,
-                    train_loss=loss_sums[index] / seen,
-                    train_accuracy=correct[index] / seen,
-                    validation_loss=validation_loss,
-                    validation_accuracy=validation_accuracy,
-                    test_accuracy=score(of_seed["test"], truth["test"])[1],
-                    learning_rate=rate,
-                    train_seconds=train_seconds,
-                    seconds=state.seconds,
-                    logits=of_seed,
-                )
-            )
+            means = [values[index] / seen for values in sums]
+            epochs.append(None if state.failures[index] else self._epoch(of_seed, means, rate, train_seconds))
         return SeedEpochs(state.epoch, tuple(epochs), tuple(state.failures))
 
     def _predictions(self) -> list[dict[str, np.ndarray]]:
@@ -192,8 +179,8 @@ class _SeedLoop(Loop):
                 of_seed[name] = np.ascontiguousarray(logits[:, index])
         return found
 
-    def _check_finite(self, value: Tensor) -> None:
-        self._note_failures([math.isfinite(one) for one in value.tolist()])
+    def _check_finite(self) -> None:
+        self._note_failures([math.isfinite(one) for one in self._minimised().tolist()])
 
     def _note_failures(self, fine: Sequence[bool]) -> None:
         failures = self.state.failures

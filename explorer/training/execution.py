@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from explorer import devices
-from explorer.errors import ExplorerError, RunError
+from explorer.errors import DivergedError, ExplorerError, RunError
 from explorer.store.checkpoints import library_versions
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
@@ -16,6 +16,7 @@ from explorer.training.control import Control
 from explorer.training.forking import begin_fork
 from explorer.training.initial import initial_checkpoint
 from explorer.training.interruption import Interruption
+from explorer.training.keeping import kept
 from explorer.training.loop import train
 from explorer.training.precision import resolve_precision
 from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
@@ -52,7 +53,7 @@ def execute(run: Run, listen: Listener | None = None) -> Status:
     Raises
     ------
     ExplorerError
-        What went wrong; the status says the same, and the last good checkpoint is kept.
+        What went wrong; the status says the same, and the checkpoints of complete epochs are kept.
     KeyboardInterrupt
         Ctrl+C or SIGTERM, after the step at hand; the run is `stopped`.
     """
@@ -100,10 +101,10 @@ def reporting(writers: Sequence[RunWriter]) -> Iterator[None]:
         raise
     except ExplorerError as error:
         for writer in going:
-            writer.fail(str(error))
+            writer.fail(str(error), diverged=isinstance(error, DivergedError))
         raise
     except Exception as error:
-        message = explain(error)
+        message = explain(error, min((writer.status.epoch for writer in going), default=0))
         for writer in going:
             writer.fail(message)
         raise RunError(message) from error
@@ -112,11 +113,11 @@ def reporting(writers: Sequence[RunWriter]) -> Iterator[None]:
             writer.close()
 
 
-def explain(error: Exception) -> str:
-    """Say in plain words what made a run fail."""
+def explain(error: Exception, epoch: int = 0) -> str:
+    """Say in plain words what made a run fail after so many complete epochs."""
     text = str(error)
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
-        return "There was not enough memory. Choose a smaller batch size or model; the last good checkpoint is kept."
+        return f"There was not enough memory. Choose a smaller batch size or model. {kept(epoch)}"
     if isinstance(error, OSError):
         return f"The run could not be saved ({error.strerror or text}). Free some disk space, then resume it."
     return f"The training stopped on an unexpected problem ({type(error).__name__}: {text[:200]})."
@@ -179,7 +180,7 @@ class _Execution:
         for record in self.records:
             match record:
                 case Step():
-                    self.writer.on_step(record, record.loss.item, self.state.seconds)
+                    self.writer.on_step(record, self.state.seconds)
                     if time.monotonic() - self.last_state >= STATE_SECONDS:
                         self.save_state()
                 case Cut():

@@ -14,6 +14,7 @@ from explorer.files import replacing
 from explorer.store import archives
 from explorer.store.archives import MB
 from explorer.store.checkpoints import library_versions, load_checkpoint
+from explorer.store.losses import FIELDS
 from explorer.store.runs import Run
 from explorer.training._archived import COLUMNS, FORMAT, import_archive
 from explorer.training.config import TrainConfig
@@ -31,7 +32,8 @@ ABOUT = {
     archives.CHECKPOINT: "the network after its best epoch by validation accuracy, {best}; it describes itself",
     archives.LAST: "the network after its last epoch, {last}, where that is not the best",
     archives.CONFIG: "the settings, and the name, note and tags",
-    archives.TABLE: "losses and accuracies by epoch, for a spreadsheet; losses in nats, accuracies from 0 to 1",
+    archives.TABLE: "losses and accuracies by epoch, for a spreadsheet; losses are cross entropies in nats, accuracies "
+    "from 0 to 1{objective}",
     archives.HISTORY: "the same, and losses of single steps, a JSON object a line",
     archives.STATUS: "where the run stood",
     archives.SCRIPT: "a script that trains the same network from scratch, with PyTorch alone",
@@ -168,14 +170,20 @@ def _table(epochs: list[dict[str, Any]]) -> bytes:
     """Return the history as CSV; it holds numbers alone, so nothing that a spreadsheet could take for a formula."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([float(line[name]) if name != "epoch" else int(line[name]) for name in COLUMNS] for line in epochs)
+    columns = [*COLUMNS, *(name for name in FIELDS["epoch"] if any(name in line for line in epochs))]
+    writer.writerow(columns)
+    writer.writerows([_number(name, line.get(name)) for name in columns] for line in epochs)
     return stream.getvalue().encode()
+
+
+def _number(name: str, value: Any) -> float | int | None:
+    return None if value is None else int(value) if name == "epoch" else float(value)
 
 
 def _readme(run: Run, files: dict[str, bytes | Path], best: int, last: int) -> bytes:
     names = [name for name in ABOUT if any(file.startswith(name) for file in files)]
     width = max(map(len, names))
-    lines = [f"{name:<{width}}  {ABOUT[name].format(best=best, last=last)}" for name in names]
+    objective = f"; objectives are what was minimised: {run.objective}" if run.objective else ""
+    lines = [f"{name:<{width}}  {ABOUT[name].format(best=best, last=last, objective=objective)}" for name in names]
     head = [f"Run {run.id}, exported from Fashion-MNIST Explorer.", "To import it: python -m explorer import FILE", ""]
     return "".join(line + "\n" for line in [*head, *lines]).encode()

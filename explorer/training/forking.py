@@ -11,6 +11,7 @@ from explorer.errors import ConfigError, RunError
 from explorer.files import link_or_copy
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
+from explorer.store.losses import inherited
 from explorer.store.runs import Run
 from explorer.training.config import TrainConfig
 from explorer.training.keeping import SPLITS
@@ -133,7 +134,7 @@ def _copy(run: Run, made: Run, epoch: int) -> None:
         torch.save(saved | {"optimizer_name": run.config["optimizer"]}, made.path / "fork.pt")
     for line in run.history():
         if line["epoch"] <= epoch:
-            made.append_history(line)
+            made.append_history(inherited(line, run.objective, made.objective))
 
 
 def _take(source: Path, target: Path) -> None:

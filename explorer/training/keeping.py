@@ -1,5 +1,6 @@
 """What a run keeps of its epochs: predictions of all, weights and states of as many as the disk budget allows."""
 
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from explorer.data import catalog
 from explorer.data.splits import load_split
 from explorer.files import link_or_copy
 from explorer.store.checkpoints import FORMAT, Metadata, library_versions, load_checkpoint, save_checkpoint
+from explorer.store.losses import FIELDS
 from explorer.store.runs import Run
 from explorer.store.status import CURVE_POINTS
 from explorer.training.config import TrainConfig
@@ -20,15 +22,16 @@ from explorer.training.records import Epoch
 SPLITS = ("validation", "test")
 
 
-def metrics(epoch: Epoch) -> dict[str, float]:
-    """Return the figures of an epoch, without times."""
+def metrics(epoch: Epoch) -> dict[str, float | None]:
+    """Return the figures of an epoch, without times; the objective's only where it is not the cross entropy."""
+    objectives = {name: getattr(epoch, name) for name in FIELDS["epoch"]}
     return {
-        "train_loss": epoch.train_loss,
+        "train_loss": epoch.train_loss if math.isfinite(epoch.train_loss) else None,
         "train_accuracy": epoch.train_accuracy,
         "validation_loss": epoch.validation_loss,
         "validation_accuracy": epoch.validation_accuracy,
         "test_accuracy": epoch.test_accuracy,
-    }
+    } | {name: value for name, value in objectives.items() if value is not None}
 
 
 def best_epoch(epochs: Sequence[dict[str, Any]]) -> int | None:
@@ -42,6 +45,11 @@ def curve(epochs: Sequence[dict[str, Any]]) -> tuple[float, ...]:
     values = [float(line["validation_accuracy"]) for line in epochs]
     stride = -(-len(values) // CURVE_POINTS) or 1
     return tuple(values[::-1][::stride][::-1])
+
+
+def kept(epoch: int) -> str:
+    """Say what is left of a run that has failed after so many complete epochs."""
+    return f"The checkpoint of epoch {epoch} is kept." if epoch else "No epoch was complete, so there is no checkpoint."
 
 
 def save_epoch(run: Run, config: TrainConfig, network: nn.Module, epoch: Epoch) -> None:

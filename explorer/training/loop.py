@@ -6,7 +6,7 @@ goes on from a saved state ends bit for bit where the uninterrupted one does.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, cast
 
 import numpy as np
@@ -18,12 +18,13 @@ from explorer import devices
 from explorer.analysis.predictions import predict
 from explorer.data import catalog
 from explorer.data.splits import load_split
-from explorer.errors import RunError
+from explorer.errors import DivergedError
 from explorer.store.checkpoints import Classifier
 from explorer.training.adversarial import with_examples
 from explorer.training.batches import Batches
 from explorer.training.config import TrainConfig
 from explorer.training.initial import initial_checkpoint
+from explorer.training.keeping import kept
 from explorer.training.memory import release
 from explorer.training.optimizers import learning_rate
 from explorer.training.plan import Plan, make_plan
@@ -82,6 +83,9 @@ def train(
 class Loop:
     """Steps and evaluation of one run; of several seeds at once in `explorer.training.ensemble`."""
 
+    objective: Tensor | None = None
+    """What the last step minimised, where that is not the cross entropy."""
+
     def __init__(
         self,
         config: TrainConfig,
@@ -105,7 +109,7 @@ class Loop:
         self.mark = self.clock()
         while not (end := self._end()):
             yield from self._steps()
-            self._check_finite(state.loss_sum)
+            self._check_finite()
             yield self._finish_epoch()
             if state.epoch < config.epochs and (cut := self._cut_here(state.epoch, self.plan.steps)):
                 yield cut
@@ -145,8 +149,8 @@ class Loop:
             state.step += 1
             self._count_time()
             if state.step % FINITE_CHECK_STEPS == 0:
-                self._check_finite(state.loss_sum)
-            yield Step(epoch, state.step, plan.steps, len(labels), loss, rate)
+                self._check_finite()
+            yield Step(epoch, state.step, plan.steps, len(labels), loss, rate, self.objective)
             if cut := self._cut_here(epoch, state.step):
                 yield cut
             if self.cut == Cut(epoch, state.step):
@@ -165,41 +169,56 @@ class Loop:
         return rate
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Take one optimizer step; a batch larger than a piece adds up the gradients of its pieces."""
+        """Take one optimizer step and return the batch's mean cross entropy.
+
+        A batch larger than a piece adds up the gradients of its pieces.
+        """
         state, count = self.state, len(labels)
         seed_global(state.device, self.config.seed, "step", state.epoch + 1, state.step)
         for parameter in self.parameters:
             parameter.grad = None  # as `zero_grad` does, without what that reports to a profiler
         if count <= self.plan.piece:
-            loss = self._forward(images, labels)
-            loss.backward()
-            loss = loss.detach()
+            minimised, loss = self._forward(images, labels)
+            minimised.backward()
+            minimised = minimised.detach()
         else:
-            loss = torch.zeros((), device=state.device)
+            minimised, loss = (torch.zeros((), device=state.device) for _ in range(2))
             pieces = zip(images.split(self.plan.piece), labels.split(self.plan.piece), strict=True)
             for some_images, some_labels in pieces:
-                part = self._forward(some_images, some_labels) * (len(some_labels) / count)
+                share = len(some_labels) / count
+                part, cross_entropy = self._forward(some_images, some_labels)
+                part = part * share
                 part.backward()
-                loss += part.detach()
+                minimised += part.detach()
+                loss += cross_entropy * share
         state.optimizer.step()
         state.update_average()
-        state.loss_sum += loss * count
+        self._note_losses(loss, minimised, count)
         state.seen += count
         return loss
 
-    def _forward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _note_losses(self, loss: Tensor, minimised: Tensor, count: int) -> None:
+        """Add the means of a batch of so many images to the sums of the epoch."""
+        self.state.loss_sum += loss * count
+        if self.state.objective:
+            self.objective = minimised
+            self.state.objective_sum += minimised * count
+
+    def _forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is minimised, and the cross entropy without gradient."""
         images = with_examples(self.state.network, images, labels, self.config.adversarial, self.spec)
         with self.autocast:
             logits = self.state.network(images)
         logits = logits.float() if logits.dtype == torch.bfloat16 else logits
         self.state.note_predictions(logits.detach(), labels)
-        return batch_loss(self.config, logits, labels)
+        minimised = batch_loss(self.config, logits, labels)
+        apart = self.state.objective
+        return minimised, F.cross_entropy(logits.detach(), labels) if apart else minimised.detach()
 
     def _finish_epoch(self) -> Epoch | SeedEpochs:
         config, state = self.config, self.state
-        train_loss = state.loss_sum.item() / state.seen
-        train_accuracy = state.correct.item() / state.seen
-        train_seconds = state.train_seconds
+        sums = [value.item() for value in (state.loss_sum, state.objective_sum, state.correct)]
+        seen, train_seconds = state.seen, state.train_seconds
         classifier = Classifier(state.evaluated, self.spec.mean, self.spec.std).to(state.device).eval()
         splits = {name: load_split(config.dataset, name) for name in ("validation", "test")}
         release()
@@ -213,19 +232,32 @@ class Loop:
         state.epoch += 1
         state.start_epoch()
         self._count_time(training=False)
-        validation_loss, validation_accuracy = score(logits["validation"], splits["validation"].labels)
-        state.note_accuracy(validation_accuracy)
+        epoch = self._epoch(logits, [value / seen for value in sums], rate, train_seconds)
+        state.note_accuracy(epoch.validation_accuracy)
+        return epoch
+
+    def _epoch(self, logits: dict[str, np.ndarray], means: Sequence[float], rate: float, train_seconds: float) -> Epoch:
+        """Put together what is said of an epoch; `means` are cross entropy, objective and accuracy of training."""
+        config, state = self.config, self.state
+        truth = {name: load_split(config.dataset, name).labels for name in logits}
+        validation_loss, validation_accuracy = score(logits["validation"], truth["validation"])
+        scores, labels = (torch.from_numpy(one) for one in (logits["validation"], truth["validation"].copy()))
+        objectives = {
+            "train_objective": means[1],
+            "validation_objective": batch_loss(config, scores.double(), labels).item(),
+        }
         return Epoch(
             epoch=state.epoch,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
+            train_loss=means[0],
+            train_accuracy=means[2],
             validation_loss=validation_loss,
             validation_accuracy=validation_accuracy,
-            test_accuracy=score(logits["test"], splits["test"].labels)[1],
+            test_accuracy=score(logits["test"], truth["test"])[1],
             learning_rate=rate,
             train_seconds=train_seconds,
             seconds=state.seconds,
             logits=logits,
+            **(objectives if state.objective else {}),
         )
 
     def _count_time(self, training: bool = True) -> None:
@@ -238,16 +270,20 @@ class Loop:
     def _out_of_time(self) -> bool:
         return self.config.time_budget is not None and self.state.seconds >= self.config.time_budget
 
-    def _check_finite(self, value: Tensor) -> None:
-        if not math.isfinite(value.item()):
+    def _check_finite(self) -> None:
+        if not math.isfinite(self._minimised().item()):
             raise self._diverged()
 
-    def _diverged(self) -> RunError:
+    def _minimised(self) -> Tensor:
+        """Return the sum over the epoch of what is minimised."""
+        return self.state.objective_sum if self.state.objective else self.state.loss_sum
+
+    def _diverged(self) -> DivergedError:
         rate = self.state.optimizer.param_groups[0]["lr"]
-        return RunError(
+        return DivergedError(
             f"The loss became infinite or undefined in epoch {self.state.epoch + 1}, step {self.state.step}, at a "
-            f"learning rate of {rate:.2g}. Try a lower learning rate, such as {rate / 10:.1g}; "
-            "the last good checkpoint is kept."
+            f"learning rate of {rate:.2g}. Try a lower learning rate, such as {rate / 10:.1g}. "
+            f"{kept(self.state.epoch)}"
         )
 
 

@@ -20,7 +20,9 @@ class Step:
     images : int
         Images in this step.
     loss : Tensor, shape ()
-        Mean loss of the batch; left on its device, so that listening costs nothing until it is read.
+        Mean cross entropy of the batch in nats; left on its device, so that listening costs nothing until it is read.
+    objective : Tensor, shape (), or None
+        The mean of what is minimised; None where that is the cross entropy.
     """
 
     epoch: int
@@ -29,6 +31,7 @@ class Step:
     images: int
     loss: Tensor
     learning_rate: float
+    objective: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,12 @@ class Epoch:
     Attributes
     ----------
     train_loss, train_accuracy : float
-        Averages over the steps of the epoch, as the weights changed and with dropout and augmentation on.
+        Averages over the steps of the epoch, as the weights changed and with dropout and augmentation on; the loss is
+        cross entropy in nats, whatever is minimised.
     validation_loss, validation_accuracy, test_accuracy : float
-        Of the weights at its end (their average, where averaging is on); cross entropy in nats.
+        Of the weights at its end (their average, where averaging is on); the loss is of the same kind.
+    train_objective, validation_objective : float or None
+        The same for what is minimised; None where that is the cross entropy.
     logits : dict of ndarray of float32, shape (N, C)
         For the splits `validation` and `test`.
     train_seconds : float
@@ -71,6 +77,8 @@ class Epoch:
     train_seconds: float
     seconds: float
     logits: dict[str, np.ndarray]
+    train_objective: float | None = None
+    validation_objective: float | None = None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class EnsembleState(TrainingState):
     failures : list of str
         For each seed what went wrong; empty where all is well.
     network, average : StackedNetwork
-    loss_sum, correct : Tensor, shape (K,)
+    loss_sum, objective_sum, correct : Tensor, shape (K,)
         Running sums over the unfinished epoch.
     """
 
@@ -60,6 +60,7 @@ class EnsembleState(TrainingState):
         """Begin the running sums anew."""
         super().start_epoch()
         self.loss_sum = self.loss_sum.repeat(len(self.seeds))
+        self.objective_sum = self.loss_sum.clone()
         self.correct = self.correct.repeat(len(self.seeds))
 
     def _hits(self, logits: tuple[Tensor, ...], labels: tuple[Tensor, ...]) -> Tensor:

@@ -1,6 +1,7 @@
 """Everything that a run carries from one step to the next."""
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 import models
 from explorer.store.checkpoints import Checkpoint
+from explorer.store.losses import objective
 from explorer.training.config import TrainConfig
 from explorer.training.optimizers import make_optimizer
 from explorer.training.plan import input_shape
@@ -28,12 +30,14 @@ class TrainingState:
         The network being trained, on its device.
     average : nn.Module or None
         The exponential moving average of its weights, where the configuration asks for one.
+    objective : str
+        What is minimised; empty where it is the cross entropy.
     epoch, step : int
         Epochs completed, and steps done of the next.
     best_accuracy, best_epoch : float, int
         The highest validation accuracy so far and the first epoch that had it; -1 and 0 before the first.
-    loss_sum, correct, seen : Tensor, Tensor, int
-        Running sums over the unfinished epoch.
+    loss_sum, objective_sum, correct, seen : Tensor, Tensor, Tensor, int
+        Running sums over the unfinished epoch: of the cross entropy, and of what is minimised where that is another.
     seconds, train_seconds : float
         Time spent on the run, and on the steps of the unfinished epoch.
     """
@@ -49,6 +53,7 @@ class TrainingState:
         self.optimizer = make_optimizer(config, self.network.parameters())
         self.device = device
         self.decay = config.ema
+        self.objective = objective(vars(config))
         self.epoch = self.step = self.updates = 0
         self.seconds = self.train_seconds = 0.0
         self.best_accuracy, self.best_epoch = -1.0, 0
@@ -68,6 +73,7 @@ class TrainingState:
         self.loss_sum = torch.zeros((), dtype=torch.float32 if self.device.type == "mps" else torch.float64).to(
             self.device
         )
+        self.objective_sum = self.loss_sum.clone()
         self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
 
     def note_predictions(self, logits: Tensor, labels: Tensor) -> None:
@@ -127,6 +133,7 @@ class TrainingState:
             "average": self.average.state_dict() if self.average is not None else None,
             "optimizer": self.optimizer.state_dict(),
             "loss_sum": self.loss_sum,
+            "objective_sum": self.objective_sum,
             "correct": self.correct,
         } | {name: getattr(self, name) for name in NUMBERS}
 
@@ -139,6 +146,10 @@ class TrainingState:
         for name in NUMBERS:
             setattr(self, name, saved[name])
         self.loss_sum = _onto(saved["loss_sum"], self.device)
+        if "objective_sum" in saved:
+            self.objective_sum = _onto(saved["objective_sum"], self.device)
+        elif self.objective and self.seen:  # an earlier version summed up what is minimised, and that alone
+            self.objective_sum, self.loss_sum = self.loss_sum, self.loss_sum * math.nan
         self.correct = _onto(saved["correct"], self.device)
 
 

@@ -142,8 +142,7 @@ class _Together:
             case Step():
                 for seed, writer in self.writers.items():
                     if writer.status.state == "running":
-                        loss = record.loss[self.seeds[seed].index]
-                        writer.on_step(record, loss.item, self.state.seconds)
+                        writer.on_step(record, self.state.seconds, self.seeds[seed].index)
                 if time.monotonic() - self.last_state >= STATE_SECONDS:
                     self._save_state()
             case Cut():
@@ -162,7 +161,7 @@ class _Together:
             if epoch := record.epochs[index]:
                 writer.on_epoch(epoch, self.seeds[seed], lambda: None, kept=False)
             elif writer.status.state == "running":
-                writer.fail(record.failures[index])
+                writer.fail(record.failures[index], diverged=True)
 
     def _save_state(self) -> None:
         path = batches.state_file(self.first)

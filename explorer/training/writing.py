@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from explorer.store.runs import Run
+from explorer.store.status import DIVERGED
 from explorer.training import tracking
 from explorer.training.config import TrainConfig
 from explorer.training.keeping import best_epoch, curve, keep_state, metrics, save_epoch, tidy
@@ -33,7 +34,8 @@ class RunWriter:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.status = run.status.model_copy(update={"state": "running", "message": "", "images_per_second": None})
+        begun = {"state": "running", "reason": "", "message": "", "images_per_second": None}
+        self.status = run.status.model_copy(update=begun)
         self.trackers: list[Tracker] = []
         self.last_status = time.monotonic()
         self.rate_start: tuple[float, int] | None = None
@@ -54,13 +56,13 @@ class RunWriter:
         self.run.write_status(self.status)
         self.trackers = trackers_for(self.run, config, state)
 
-    def on_step(self, step: Step, loss: Callable[[], float], seconds: float) -> None:
-        """Report a step now and then; `loss` is asked only then, as reading it waits for the device."""
+    def on_step(self, step: Step, seconds: float, seed: int | None = None) -> None:
+        """Report a step now and then, of several seeds that of one; reading its losses waits for the device."""
         now = time.monotonic()
         started, images = self.rate_start or (now, -step.images)
         self.rate_start = (started, images + step.images)
         if images < 0 or now - self.last_status >= STATUS_SECONDS:
-            self._report(step, loss(), seconds, now)
+            self._report(step, seed, seconds, now)
 
     def on_epoch(self, epoch: Epoch, state: Position, save_state: Callable[[], None], kept: bool = True) -> None:
         """Keep everything about an epoch; `kept` says whether `save_state` writes the run's own `state.pt`."""
@@ -92,9 +94,9 @@ class RunWriter:
         self.update(state="stopped", images_per_second=None)
         self.run.write_status(self.status)
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str, diverged: bool = False) -> None:
         """Say what happened, even where the disk is full and only a short file may still fit."""
-        self.update(state="failed", message=message, images_per_second=None)
+        self.update(state="failed", reason=DIVERGED * diverged, message=message, images_per_second=None)
         try:
             self.run.write_status(self.status)
         except OSError:
@@ -111,16 +113,18 @@ class RunWriter:
         """Change the status in memory."""
         self.status = self.status.model_copy(update=changes)
 
-    def _report(self, step: Step, value: float, seconds: float, now: float) -> None:
+    def _report(self, step: Step, seed: int | None, seconds: float, now: float) -> None:
         started, images = self.rate_start or (now, 0)
-        loss = value if math.isfinite(value) else None
+        found = {"loss": step.loss} | ({} if step.objective is None else {"objective": step.objective})
+        values = {name: (one if seed is None else one[seed]).item() for name, one in found.items()}
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         rate = images / (now - started) if images else None
-        self.update(step=step.step, steps=step.steps, loss=loss, seconds=seconds, images_per_second=rate)
+        self.update(step=step.step, steps=step.steps, loss=finite["loss"], seconds=seconds, images_per_second=rate)
         self.run.write_status(self.status)
         line = {"kind": "step", "epoch": step.epoch, "step": step.step, "steps": step.steps}
-        self.run.append_history(line | {"loss": loss, "learning_rate": step.learning_rate})
+        self.run.append_history(line | finite | {"learning_rate": step.learning_rate})
         for tracker in self.trackers:
-            tracker.on_step(step, value)
+            tracker.on_step(step, values["loss"])
         self.last_status = now
 
     def _best(self) -> dict[str, Any]:

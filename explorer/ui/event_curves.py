@@ -110,12 +110,13 @@ def parameter_title(tag: str) -> str:
 
 def _read_scalar(tag: str, curves: dict[str, Series]) -> str:
     about, unit = scalar(tag), step_name(tag)
+    what = about.axis.partition(" (")[0]
     last = {title: (curve.steps[-1], curve.values[-1]) for title, curve in curves.items()}
     if len(last) == 1:
         ((step, value),) = last.values()
-        text = f"The line is the run's {about.axis}; at {unit} {formats.count(step)} it is {_number(tag, value)}. "
+        text = f"The line is the run's {what}; at {unit} {formats.count(step)} it is {_number(tag, value)}. "
     else:
-        text = f"Each line is the {about.axis} of one run, by {unit}. "
+        text = f"Each line is the {what} of one run, by {unit}. "
         if about.lower is not None:
             choose = min if about.lower else max
             best = choose(last, key=lambda title: last[title][1])

@@ -10,7 +10,7 @@ from explorer.errors import ExplorerError
 from explorer.store.runs import Run, Status
 from explorer.ui import charts, explanations, theme, watch_images
 from explorer.ui.text import markdown
-from explorer.ui.watch_curves import explain_curves, explain_rate, learning_rate
+from explorer.ui.watch_curves import explain_curves, explain_objective, explain_rate, learning_rate, objective
 from explorer.ui.watch_history import History
 from explorer.ui.watch_parts import Explanation, about, live_chart, picture_file, table_file
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from explorer.analysis.filters import Filters
     from explorer.analysis.predictions import Predictions
 
-IMAGES, MATRIX, FILTERS, RATE = "Images", "Confusion matrix", "Filters", "Learning rate"
+IMAGES, MATRIX, FILTERS, RATE, OBJECTIVE = "Images", "Confusion matrix", "Filters", "Learning rate", "Objective"
 VIEWS = (IMAGES, MATRIX, FILTERS, RATE)
 HEIGHT = 250
 """Pixels kept free until there is something to show."""
@@ -44,14 +44,19 @@ def prepare(run: Run) -> None:
 
 def newest(run: Run, status: Status, history: History) -> None:
     """Show one view of the newest epoch."""
+    views = (*VIEWS, OBJECTIVE) if run.objective else VIEWS
+    if st.session_state.get("watch-view") not in (None, *views):
+        del st.session_state["watch-view"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         chosen = st.segmented_control(
-            "View", VIEWS, default=IMAGES, required=True, wrap=True, key="watch-view", label_visibility="collapsed"
+            "View", views, default=IMAGES, required=True, wrap=True, key="watch-view", label_visibility="collapsed"
         )
         view = chosen or IMAGES
         about(lambda: [explain_curves(run, history), _explain(view, run, status.epoch, history)])
     if view == RATE:
         learning_rate(history)
+    elif view == OBJECTIVE:
+        objective(run, history)
     elif not status.epoch:
         _empty("The first pictures come at the end of epoch 1.")
     else:
@@ -78,6 +83,8 @@ def _show(view: str, run: Run, epoch: int) -> None:
 def _explain(view: str, run: Run, epoch: int, history: History) -> Explanation:
     if view == RATE:
         return explain_rate(history)
+    if view == OBJECTIVE:
+        return explain_objective(run, history)
     title = f"{view}, after epoch {epoch}"
     if not epoch:
         return Explanation(view, "It comes at the end of epoch 1, and is renewed at the end of every epoch.")

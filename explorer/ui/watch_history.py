@@ -15,6 +15,7 @@ import streamlit as st
 from pydantic_core import from_json
 
 from explorer.errors import RunError
+from explorer.store.losses import FIELDS, upgraded
 from explorer.store.runs import Run, Status
 
 STEP_MARKS = 200
@@ -40,7 +41,7 @@ EPOCH_FIELDS = (
     "validation_accuracy",
     "learning_rate",
 )
-"""What is drawn; the test set is not for this page."""
+"""What is drawn, beside the objective where that is not the loss; the test set is not for this page."""
 
 Line = dict[str, Any]
 
@@ -92,12 +93,12 @@ def read(run: Run, status: Status) -> History:
     RunError
         The file cannot be read.
     """
-    return _reader(run.id, str(run.path)).read(horizon(status))
+    return _reader(run.id, str(run.path), run.objective).read(horizon(status))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _reader(_run_id: str, folder: str) -> "Reader":
-    return Reader(Path(folder) / "history.jsonl")
+def _reader(_run_id: str, folder: str, minimised: str) -> "Reader":
+    return Reader(Path(folder) / "history.jsonl", minimised)
 
 
 class Reader:
@@ -105,10 +106,16 @@ class Reader:
 
     The file may be replaced by a shorter one, as it is when a run is resumed at an earlier step; it is then read
     anew. A last line without its end is left for the next time, and a line that a crash has cut off is passed over.
+
+    Parameters
+    ----------
+    path : Path
+    minimised : str, optional
+        The `objective` of the run.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, minimised: str = "") -> None:
+        self.path, self.minimised = path, minimised
         self._guard = threading.Lock()
         self._restart(1)
 
@@ -158,7 +165,7 @@ class Reader:
             self._offset += len(whole) + 1
             self._tail = (self._tail + whole + newline)[-TAIL:]
             for text in filter(None, whole.split(b"\n")):
-                yield _understood(text)
+                yield _understood(text, self.minimised)
 
     def _add(self, line: Line | None) -> None:
         if line is None:
@@ -166,7 +173,7 @@ class Reader:
         elif line["kind"] == "step":
             self._step = line
             place = math.floor((line["epoch"] - 1 + line["step"] / line["steps"]) * STEP_MARKS / self._end)
-            if line["loss"] is not None:
+            if any(line.get(name) is not None for name in ("loss", "objective")):
                 self._steps.setdefault(min(place, STEP_MARKS - 1), line)
         else:
             self._epoch = line
@@ -182,16 +189,17 @@ class Reader:
         return History(lines, self._end, self._step, self._epoch, self._best, self._damaged)
 
 
-def _understood(text: bytes) -> Line | None:
+def _understood(text: bytes, minimised: str) -> Line | None:
     """Return the part of a line that is drawn; None where it is no such line."""
     try:
-        line = from_json(text, allow_inf_nan=False)
+        line = upgraded(from_json(text, allow_inf_nan=False), minimised)
         fields = {"step": STEP_FIELDS, "epoch": EPOCH_FIELDS}[line["kind"]]
-        found = {"kind": line["kind"]} | {name: line[name] for name in fields}
-    except (ValueError, TypeError, KeyError):
+        objectives = {name: line[name] for name in FIELDS[line["kind"]] if name in line}
+        found = {"kind": line["kind"]} | {name: line[name] for name in fields} | objectives
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    lossless = found["kind"] == "step" and found["loss"] is None
-    numbers = [value for name, value in found.items() if name != "kind" and not (lossless and name == "loss")]
+    unknown = [name for name in ("loss", "train_loss", *objectives) if found.get(name, 0) is None]
+    numbers = [value for name, value in found.items() if name not in ("kind", *unknown)]
     if not all(type(value) in (int, float) for value in numbers) or min(found["epoch"], found.get("steps", 1)) < 1:
         return None
     return found

@@ -6,8 +6,9 @@ import streamlit as st
 
 from explorer.errors import ExplorerError
 from explorer.store.runs import ACTIVE, RESUMABLE, Run, Status
+from explorer.store.status import DIVERGED
 from explorer.training import steering, supervisor
-from explorer.ui import state
+from explorer.ui import runs_actions, state
 from explorer.ui.text import markdown
 from explorer.ui.watch_words import next_epoch, rate
 
@@ -25,6 +26,8 @@ def controls(run: Run, status: Status) -> None:
     with st.container(horizontal=True, gap="small", key="watch-controls"):
         if status.state in ACTIVE:
             _end(run, status)
+        elif status.reason == DIVERGED:
+            _lower_rate(run)
         elif status.state in RESUMABLE:
             st.button(
                 "Resume",
@@ -34,7 +37,7 @@ def controls(run: Run, status: Status) -> None:
                 on_click=_act,
                 args=(supervisor.submit, run),
             )
-        if status.state != "finished":
+        if status.state != "finished" and status.reason != DIVERGED:
             _learning_rate(run, status)
         if status.state not in ACTIVE and status.best_epoch:
             _uses(run)
@@ -71,6 +74,20 @@ def _end(run: Run, status: Status) -> None:
         disabled=pausing or ending or status.state != "running",
         on_click=_act,
         args=(steering.finish, run),
+    )
+
+
+def _lower_rate(run: Run) -> None:
+    """Lead on from a run that diverged: resumed, it would do the same again."""
+    lower = _base_rate(run) / 10
+    st.button(
+        f"Try a learning rate of {rate(lower)}",
+        icon=":material/tune:",
+        type="primary",
+        key="watch-lower-rate",
+        help="Fills in the form as for this run, with a tenth of its learning rate; nothing is started yet.",
+        on_click=runs_actions.use_settings,
+        args=(run.config | {"learning_rate": lower},),
     )
 
 

@@ -102,6 +102,8 @@ def compare(config, tolerance):
         records = list(train(single, alone))
         for one, many in zip(of(records, Step), of(together, Step), strict=True):
             assert many.loss[index].item() == pytest.approx(one.loss.item(), abs=tolerance)
+            if one.objective is not None:
+                assert many.objective[index].item() == pytest.approx(one.objective.item(), abs=tolerance)
             assert (one.epoch, one.step, one.images, one.learning_rate) == (
                 many.epoch,
                 many.step,
@@ -119,6 +121,8 @@ def same_epoch(found, expected, tolerance):
     for name in ("epoch", "train_accuracy", "validation_accuracy", "test_accuracy", "learning_rate"):
         assert getattr(found, name) == getattr(expected, name)
     assert found.train_loss == pytest.approx(expected.train_loss, abs=tolerance)
+    for name in ("train_objective", "validation_objective"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=max(tolerance, 1e-6))
     assert found.validation_loss == pytest.approx(expected.validation_loss, abs=1e-6)
     for split, logits in expected.logits.items():
         assert found.logits[split].flags.c_contiguous

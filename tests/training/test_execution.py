@@ -209,8 +209,17 @@ def test_a_run_that_diverges_fails_with_a_message_and_keeps_its_checkpoint(start
     assert status.state == "failed"
     assert "lower learning rate" in status.message
     assert status.epoch >= 1
+    assert status.message.endswith(f"The checkpoint of epoch {status.epoch} is kept.")
+    assert status.reason == "diverged"
     assert load_checkpoint(run.weights(status.epoch)).classifier()
     assert run.epochs()[-1]["epoch"] == status.epoch
+
+
+def test_a_run_that_diverges_at_once_has_no_checkpoint_and_says_so(start):
+    run = start(optimizer="sgd", learning_rate=100, weight_decay=10, subset=100, batch_size=1)
+    with pytest.raises(RunError, match="No epoch was complete, so there is no checkpoint"):
+        execute(run)
+    assert run.status.best_epoch is None
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from explorer.analysis.prediction_files import load_predictions
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError, ConfigError, RunError
 from explorer.paths import DATA_FILES, SHIPPED_CHECKPOINTS
-from explorer.store import archives, runs
+from explorer.store import archives, runs, summaries
 from explorer.store.checkpoints import load_checkpoint
 from explorer.store.runs import Run, Status
 from explorer.training import _archived
@@ -48,6 +48,30 @@ def run(trained, home):
     found = Run(trained.name, home / "runs" / trained.name)
     shutil.copytree(trained, found.path)
     return found
+
+
+def test_losses_and_objectives_of_old_and_new_runs_in_an_archive(home, configure):
+    """An earlier version wrote the objective of training as its loss."""
+    run = runs.create(configure(loss="mse").model_dump(mode="json"))
+    execute(run)
+    (before,) = run.epochs()
+    old = [{name: value for name, value in line.items() if "objective" not in name} for line in run.history()]
+    for line in old:
+        line |= {"train_loss": before["train_objective"]} if line["kind"] == "epoch" else {"loss": 0.9}
+    again = import_archive(export_run(run))
+    assert again.history() == run.history()
+    table = list(csv.DictReader(io.StringIO(contents(export_run(again))["history.csv"].decode())))
+    assert float(table[0]["train_loss"]) == before["train_loss"]
+    assert float(table[0]["validation_objective"]) == before["validation_objective"]
+    assert "squared error" in contents(export_run(again))["README.txt"].decode()
+    (run.path / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
+    assert run.epochs() == [before | {"train_loss": None, "validation_objective": None}]
+    assert all((line["loss"], line["objective"]) == (None, 0.9) for line in run.history() if line["kind"] == "step")
+    assert summaries.epochs(run) == tuple(run.epochs())
+    archive = with_changes(export_run(run), history_jsonl=(run.path / "history.jsonl").read_bytes())
+    for data in (archive, export_run(run)):
+        assert import_archive(data).history() == run.history()
+    assert b"\n1,," in contents(export_run(run))["history.csv"]
 
 
 def test_the_script_takes_as_many_threads_as_the_run_did(home, configure):

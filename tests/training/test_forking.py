@@ -65,6 +65,19 @@ def test_other_settings_hold_from_the_fork_on(trained):
     assert groups[0]["weight_decay"] == 0.25
 
 
+def test_a_fork_that_minimises_something_else_mixes_no_objectives(trained, configure):
+    run = trained(epochs=2, label_smoothing=0.1)
+    other = fork(run, 1, {"label_smoothing": 0.2})
+    plain = fork(run, 1, {"label_smoothing": 0})
+    for made in (run, other, plain):
+        execute(made)
+    parts = [[line.get("train_objective", "none") for line in made.epochs()] for made in (run, other, plain)]
+    assert all(value > 0 for value in [*parts[0], parts[1][1]])
+    assert parts[1][0] is None
+    assert parts[2] == ["none", "none"]
+    assert len({made.epochs()[0]["train_loss"] for made in (run, other, plain)}) == 1
+
+
 def test_momenta_go_on_only_with_the_same_optimizer(trained):
     run = trained()
     same, other = fork(run, 2, {"epochs": 3}), fork(run, 2, {"epochs": 3, "optimizer": "nadam"})

@@ -239,6 +239,33 @@ def test_squared_error_on_softmax_by_the_formula(configure):
     torch.testing.assert_close(batch_loss(configure(loss="mse"), logits, labels), expected)
 
 
+@pytest.mark.parametrize("values", [{}, {"loss": "mse"}, {"label_smoothing": 0.2}])
+def test_one_definition_of_the_loss_whatever_is_minimised(configure, training, values):
+    """With one batch an epoch, the figures of training are those of the initial weights on the images."""
+    from sklearn.metrics import log_loss
+    from sklearn.preprocessing import label_binarize
+
+    config = configure(batch_size=40, options={"hidden": [6]}, **values)
+    one = training(config)
+    batches = Batches(config, make_plan(config), load_split(config.dataset, "train"), torch.device("cpu"))
+    images = batches.images.reshape(-1, 1, 28, 28).float() * batches.scale + batches.black
+    with torch.no_grad():
+        shares = one.state.network(images).double().softmax(1).numpy()
+    step, epoch, _ = one.all()
+    labels = load_split(config.dataset, "validation").labels[:100]
+    later = torch.from_numpy(epoch.logits["validation"]).double().softmax(1).numpy()
+    for split, found, truth in (("train", shares, batches.labels.numpy()), ("validation", later, labels)):
+        expected = log_loss(truth, found, labels=range(10))
+        assert getattr(epoch, f"{split}_loss") == pytest.approx(expected, rel=1e-5)
+        targets = label_binarize(truth, classes=range(10))
+        smoothed = -((0.8 * targets + 0.02) * np.log(found)).sum(1).mean()
+        squared = ((found - targets) ** 2).sum(1).mean()
+        objective = squared if "loss" in values else smoothed if values else None
+        assert getattr(epoch, f"{split}_objective") == (pytest.approx(objective, rel=1e-5) if values else None)
+    assert step.loss.item() == pytest.approx(epoch.train_loss)
+    assert (step.objective.item() if values else None) == (pytest.approx(epoch.train_objective) if values else None)
+
+
 def test_score_against_scikit_learn():
     from sklearn.metrics import accuracy_score, log_loss
 

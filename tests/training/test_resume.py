@@ -3,6 +3,7 @@ import itertools
 import pytest
 import torch
 
+from explorer.training.keeping import metrics
 from explorer.training.records import Done, Step
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -46,6 +47,18 @@ def test_resuming_at_any_record_ends_bit_for_bit_alike(name, configure, training
         assert figures(rest) == figures(records[position:])
         expected = [record.loss.item() for record in records[position:] if isinstance(record, Step)]
         assert [record.loss.item() for record in rest if isinstance(record, Step)] == expected
+
+
+def test_what_an_earlier_version_saved_within_an_epoch_is_the_objective(configure, training):
+    config = configure(options=SMALL, loss="mse")
+    one = training(config)
+    list(itertools.islice(one.records, 2))
+    old = one.saved()
+    old["loss_sum"] = old.pop("objective_sum")
+    whole, resumed = one.all()[-2], training(config, old).all()[-2]
+    assert resumed.train_objective == pytest.approx(whole.train_objective)
+    assert metrics(resumed)["train_loss"] is None
+    assert resumed.validation_loss == whole.validation_loss
 
 
 def test_time_goes_on_where_it_stood(configure, training):

@@ -138,6 +138,7 @@ def test_a_seed_that_diverges_fails_alone(start, monkeypatch):
     compute(members[0])
     assert [run.status.state for run in members] == ["finished", "failed", "finished"]
     assert "infinite or undefined" in members[1].status.message
+    assert members[1].status.reason == "diverged"
     assert members[1].status.epoch == 1
     assert members[0].status.epoch == 3
 

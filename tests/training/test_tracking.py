@@ -77,6 +77,25 @@ def finished(configure):
     return tracked
 
 
+def test_what_is_minimised_has_a_name_of_its_own(configure):
+    tracked = Tracked(configure(loss="mse", options={"hidden": [6]})).go()
+    tracked.close()
+    found, (epoch,) = reading.read(tracked.run).scalars, tracked.epochs
+    for split in ("train", "validation"):
+        for kind in ("loss", "objective"):
+            assert found[f"{kind}/{split}"].values == pytest.approx([getattr(epoch, f"{split}_{kind}")])
+    assert found["loss/step"].values == pytest.approx(list(tracked.losses.values()))
+
+
+def test_events_of_an_earlier_version_call_what_was_minimised_so(configure):
+    for config, tags in ((configure(), {"loss/train", "loss/step"}), (configure(loss="mse"), {"loss/validation"})):
+        run = runs.create(config.model_dump(mode="json"))
+        figures = dict.fromkeys(("loss/train", "loss/validation", "loss/step"), 0.5)
+        events.EventFile(reading.folder(run)).append([events.scalars(figures, 1)])
+        assert tags <= set(reading.read(run).scalars)
+        assert ("objective/train" in reading.read(run).scalars) is (config.loss == "mse")
+
+
 def test_scalars_are_those_of_the_epochs(finished):
     reader = finished.read()
     found = {tag: [(event.step, event.value) for event in reader.Scalars(tag)] for tag in EVERY_EPOCH}

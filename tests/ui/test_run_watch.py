@@ -106,6 +106,20 @@ def test_without_runs_the_network_is_shown_and_with_one_the_training():
     assert "view Training" in words(opened())
 
 
+def test_the_objective_has_a_view_where_it_is_not_the_loss():
+    plain, other = made(epoch=1), made(epoch=1)
+    other.path.joinpath("config.json").write_text(
+        json.dumps(other.description | {"config": other.config | {"loss": "mse"}})
+    )
+    app = opened(run=other.id)
+    app.segmented_control(key="watch-view").set_value("Objective").run()
+    assert not app.exception
+    assert "Objective: squared error" in str([chart.proto for chart in app.get("vega_lite_chart")])
+    app.selectbox(key="run").select(plain.id).run()
+    assert not app.exception
+    assert "Objective" not in app.segmented_control(key="watch-view").options
+
+
 def test_before_the_first_epoch_it_says_when_pictures_come():
     made()
     app = opened()
@@ -327,6 +341,15 @@ def test_a_failed_run_says_why_and_texts_take_no_effect():
     app = opened()
     assert "The loss became infinite" in words(app)
     assert "[or](" not in words(app)
+
+
+def test_a_run_that_diverged_leads_to_a_lower_rate_instead_of_the_same_again():
+    diverged = made("failed", message="The loss became infinite.", reason="diverged")
+    app = opened(run=diverged.id)
+    assert button(app, "watch-lower-rate").label == "Try a learning rate of 0.0001"
+    assert not [one for one in app.button if one.key == "watch-resume"]
+    full = made("failed", message="The disk was full.")
+    assert button(opened(run=full.id), "watch-resume")
 
 
 def test_a_finished_run_leads_on():

@@ -7,9 +7,10 @@ import pytest
 from altair.utils import schemapi
 
 from explorer.analysis.filters import Filters
+from explorer.store import runs
 from explorer.ui import charts, theme
 from explorer.ui.charts import curves, filters
-from explorer.ui.watch_curves import explain_curves, explain_rate
+from explorer.ui.watch_curves import explain_curves, explain_objective, explain_rate
 from explorer.ui.watch_history import History
 
 
@@ -109,6 +110,27 @@ def test_curves_are_explained_with_their_own_numbers(tmp_path):
     assert "80.0% are named correctly, at best 85.0% after epoch 2" in text
     assert "single batches" in explain_curves(None, History((), 4)).text
     assert "Now it is 0.1." in explain_rate(history).text
+
+
+def test_what_is_minimised_has_a_chart_and_words_of_its_own(home):
+    run = runs.create({"model": "mlp", "dataset": "mnist", "epochs": 4, "loss": "mse"})
+    line = epoch(1) | {"train_objective": 0.41, "validation_objective": 0.43}
+    lines = (step(1) | {"objective": 0.7}, line)
+    chart = charts.loss_curve(lines, 4, run.objective)
+    data = {
+        name: [row["loss"] for row in rows] for name, rows in chart["datasets"].items() if name in ("steps", "epochs")
+    }
+    assert data == {"steps": [0.7], "epochs": [0.41, 0.43]}
+    assert chart["title"]["text"] == "Objective: squared error"
+    assert [row["loss"] for row in charts.loss_curve(lines, 4)["datasets"]["epochs"]] == [0.9, 0.6]
+    text = explain_objective(run, History(lines, 4, epoch=line)).text
+    assert "minimises the squared error" in text
+    assert "After epoch 1 it is 0.410 and 0.430" in text
+    header, rows = charts.curve_table(lines)
+    assert rows == [[1, 0.9, 0.7, 0.6, 0.8, 0.1, 0.41, 0.43]]
+    assert header[-2:] == ["train_objective", "validation_objective"]
+    unknown = History((), 4, step(1), epoch(1) | {"train_loss": None}, epoch(1))
+    assert "it is 0.600 on the validation images" in explain_curves(None, unknown).text
 
 
 def pictures(kind="weights", count=50, side=28, of_classes=False):

@@ -45,6 +45,19 @@ def test_what_is_new_is_added(path):
     assert history.step["learning_rate"] == 0.5
 
 
+def test_what_an_earlier_version_called_the_loss_is_the_objective(path):
+    write(path, [step(1, 1, loss=0.9), epoch(1)])
+    history = Reader(path, "squared error").read(10)
+    assert (history.step["loss"], history.step["objective"]) == (None, 0.9)
+    found = {name: history.epoch[name] for name in history.epoch if "loss" in name or "objective" in name}
+    expected = {"train_loss": None, "validation_loss": 0.25, "train_objective": 0.25, "validation_objective": None}
+    assert found == expected
+    assert history.damaged == 0
+    for objective, series in (("", ["validation"]), ("squared error", ["training"])):
+        rows = charts.loss_curve(history.lines, 10, objective)["datasets"]["epochs"]
+        assert [(row["series"], row["loss"]) for row in rows] == [(name, 0.25) for name in series]
+
+
 def test_only_what_is_new_is_read(path, monkeypatch):
     reader = Reader(path)
     write(path, [step(1, number) for number in range(1, 90)])

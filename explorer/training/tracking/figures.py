@@ -14,6 +14,8 @@ def epoch_scalars(run: Run, config: TrainConfig, epoch: Epoch) -> dict[str, floa
         "accuracy/validation": epoch.validation_accuracy,
         "learning_rate": epoch.learning_rate,
     }
+    if epoch.train_objective is not None and epoch.validation_objective is not None:
+        values |= {"objective/train": epoch.train_objective, "objective/validation": epoch.validation_objective}
     if epoch.train_seconds > 0:
         values["images_per_second"] = _images(run, config, epoch.epoch) / epoch.train_seconds
     return values

@@ -13,6 +13,7 @@ from explorer.training.tracking import events
 
 FOLDER = "events"
 KEEP_ALL = 0
+OLD_OBJECTIVES = {"loss/train": "objective/train", "loss/step": "objective/step"}
 
 Signature = tuple[tuple[str, int], ...]
 
@@ -89,6 +90,8 @@ def read(run: Run) -> Events:
     tags = reader.Tags()
     scalars = {tag: reader.Scalars(tag) for tag in tags["scalars"]}
     histograms = {tag: reader.Histograms(tag) for tag in tags["histograms"]}
+    if run.objective and "objective/train" not in scalars:  # written by a version that called it the loss
+        scalars = {OLD_OBJECTIVES.get(tag, tag): points for tag, points in scalars.items()}
     return Events(
         {tag: Series(tuple(p.step for p in points), tuple(p.value for p in points)) for tag, points in scalars.items()},
         {tag: tuple((p.step, p.histogram_value) for p in points) for tag, points in histograms.items()},

@@ -150,6 +150,7 @@ def _curve_rows(curves: Sequence[Curve]) -> Rows:
         for curve in curves
         for line in curve.epochs
         for images, key in ((TRAINING, "train"), (VALIDATION, "validation"))
+        if line[f"{key}_loss"] is not None
     ]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import altair as alt
 
+from explorer.store.losses import FIELDS
 from explorer.ui import theme
 from explorer.ui.charts.frame import FIRST_LOSS, SEEN, TICKS, epoch_axis, framed, room, value_axis
 from explorer.ui.charts.specs import Rows, Spec, named
@@ -26,7 +27,7 @@ DECADE = 10
 History = Sequence[dict[str, Any]]
 
 
-def loss_curve(history: History, epochs: int) -> Spec:
+def loss_curve(history: History, epochs: int, objective: str = "") -> Spec:
     """Draw the loss of single batches behind that of whole epochs.
 
     Parameters
@@ -35,10 +36,13 @@ def loss_curve(history: History, epochs: int) -> Spec:
         Lines of a run's history.
     epochs : int
         Where the axis ends.
+    objective : str, optional
+        Draw what is minimised, which is called so, instead of the cross entropy.
     """
-    steps, lines = _steps(history), _epochs(history)
+    name = "objective" if objective else "loss"
+    steps, lines = _steps(history, name), [row for row in _epochs(history, name) if row["loss"] is not None]
     held = [row["loss"] for row in (*steps, *lines)][:1] or [0.0, FIRST_LOSS]
-    return _filled(_loss_chart(theme.mode()), epochs, "loss", held, steps=steps, epochs=lines)
+    return _filled(_loss_chart(theme.mode(), objective), epochs, "loss", held, steps=steps, epochs=lines)
 
 
 def accuracy_curve(history: History, epochs: int) -> Spec:
@@ -61,26 +65,33 @@ def rate_curve(history: History, epochs: int) -> Spec:
 
 
 def curve_table(history: History) -> tuple[list[str], list[list[Cell]]]:
-    """Return header and rows, a line an epoch."""
+    """Return header and rows, a line an epoch; with what is minimised, where it is not the loss."""
     header = ["epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate"]
-    return header, [[line[name] for name in header] for line in history if line["kind"] == "epoch"]
+    lines = [line for line in history if line["kind"] == "epoch"]
+    header += [name for name in FIELDS["epoch"] if any(name in line for line in lines)]
+    return header, [[line.get(name) for name in header] for line in lines]
 
 
-def _epochs(history: History) -> Rows:
+def _epochs(history: History, loss: str = "loss") -> Rows:
     lines = [line for line in history if line["kind"] == "epoch"]
     kept = lines[:: -(-len(lines) // MAX_EPOCHS) or 1]
     if kept and kept[-1] is not lines[-1]:
         kept[-1] = lines[-1]
     return [
-        {"epoch": line["epoch"], "series": series, "loss": line[f"{key}_loss"], "accuracy": line[f"{key}_accuracy"]}
+        {
+            "epoch": line["epoch"],
+            "series": series,
+            "loss": line.get(f"{key}_{loss}"),
+            "accuracy": line[f"{key}_accuracy"],
+        }
         for line in kept
         for series, key in ((TRAINING, "train"), (VALIDATION, "validation"))
     ]
 
 
-def _steps(history: History) -> Rows:
-    steps = [line for line in history if line["kind"] == "step" and line["loss"] is not None]
-    return _thinned([_place(line) | {"loss": line["loss"]} for line in steps])
+def _steps(history: History, loss: str) -> Rows:
+    steps = [line for line in history if line["kind"] == "step" and line.get(loss) is not None]
+    return _thinned([_place(line) | {"loss": line[loss]} for line in steps])
 
 
 def _place(line: dict[str, Any]) -> dict[str, Any]:
@@ -105,13 +116,19 @@ def _filled(spec: Spec, end: int, field: str, held: Sequence[float], **datasets:
 
 
 @cache
-def _loss_chart(mode: theme.Mode) -> Spec:
+def _loss_chart(mode: theme.Mode, objective: str) -> Spec:
     x = epoch_axis()
-    y = alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(zero=False, nice=TICKS), axis=value_axis())
+    y = alt.Y(
+        "loss:Q",
+        title="objective" if objective else "loss (nats)",
+        scale=alt.Scale(zero=False, nice=TICKS),
+        axis=value_axis(),
+    )
     grey = theme.colour("textColor", mode)
     steps = alt.Chart(named("steps")).mark_line(color=grey, strokeOpacity=0.25, strokeWidth=1, clip=True)
     steps = steps.encode(x=x, y=y, opacity=SEEN)
-    return framed("Loss", x, y, steps, _lines(x, y, mode, "top-right"))
+    title = f"Objective: {objective}" if objective else "Loss"
+    return framed(title, x, y, steps, _lines(x, y, mode, "top-right", "objective" if objective else "loss"))
 
 
 @cache
@@ -133,7 +150,9 @@ def _rate_chart(mode: theme.Mode, wide: bool) -> Spec:
     return framed("Learning rate", x, y, line.encode(x=x, y=y, opacity=SEEN, tooltip=tooltip))
 
 
-def _lines(x: alt.X, y: alt.Y, mode: theme.Mode, corner: Literal["top-right", "bottom-right"]) -> alt.Chart:
+def _lines(
+    x: alt.X, y: alt.Y, mode: theme.Mode, corner: Literal["top-right", "bottom-right"], loss: str = "loss"
+) -> alt.Chart:
     """Draw the epochs, with the legend in the corner of the plot that curves of this kind leave free."""
     names = [TRAINING, VALIDATION]
     legend = alt.Legend(
@@ -150,7 +169,7 @@ def _lines(x: alt.X, y: alt.Y, mode: theme.Mode, corner: Literal["top-right", "b
     tooltip = [
         alt.Tooltip("series:N", title="images"),
         alt.Tooltip("epoch:Q"),
-        alt.Tooltip("loss:Q", format=".4f"),
+        alt.Tooltip("loss:Q", title=loss, format=".4f"),
         alt.Tooltip("accuracy:Q", format=".1%"),
     ]
     lines = alt.Chart(named("epochs")).mark_line(point=alt.OverlayMarkDef(size=24), clip=True)

@@ -29,11 +29,13 @@ class Scalar:
 
 
 SCALARS = {
-    "loss/train": Scalar("Loss on the training images", "loss", ".4f", True),
-    "loss/validation": Scalar("Loss on the validation images", "loss", ".4f", True),
+    "loss/train": Scalar("Loss on the training images", "loss (nats)", ".4f", True),
+    "loss/validation": Scalar("Loss on the validation images", "loss (nats)", ".4f", True),
+    "objective/train": Scalar("Objective on the training images", "objective", ".4f"),
+    "objective/validation": Scalar("Objective on the validation images", "objective", ".4f"),
     "accuracy/train": Scalar("Accuracy on the training images", "accuracy", ".1%", False),
     "accuracy/validation": Scalar("Accuracy on the validation images", "accuracy", ".1%", False),
-    "loss/step": Scalar("Loss of single batches", "loss", ".4f", True),
+    "loss/step": Scalar("Loss of single batches", "loss (nats)", ".4f", True),
     "learning_rate": Scalar("Learning rate", "learning rate", ".2~g"),
     "images_per_second": Scalar("Speed", "images per second", ",.0f"),
 }
