@@ -40,7 +40,7 @@ if found.entries:
 else:
     with st.container(border=True):
         st.markdown("**There is no checkpoint yet.** A checkpoint is a trained model in a file.")
-        st.markdown("Train one first (the smallest takes about a minute), or bring one of your own.")
+        st.markdown("Train one first, or bring one of your own.")
         if state.page_exists("train"):
             st.button("Train a model", key="empty-train", type="primary", on_click=state.go, args=("train",))
 for problem in found.problems:

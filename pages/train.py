@@ -28,7 +28,7 @@ def show_training() -> None:
         run_watch.watch(run)
     else:
         with st.container(border=True):
-            st.markdown("**No run yet.** Choose a model and start it; with the defaults it takes about half a minute.")
+            st.markdown("**No run yet.** Choose a model and start it; *Network* says how long it takes.")
 
 
 with figures, messages.shown():

@@ -7,19 +7,19 @@ from explorer.data import preparation_texts as texts
 from explorer.data.colour import Pixels, frame, to_grey
 from explorer.data.placement import (
     FIELD,
-    PLAIN,
     Grey,
     average_cells,
     centred_corner,
     fit,
     ink_box,
+    plain,
     put,
     resize,
     sharpen,
     stretch,
 )
 from explorer.data.preparation import Normalisation, Prepared, Recipe, Step, Steps, washed_out
-from explorer.data.stroke import thinned
+from explorer.data.stroke import thinned, width
 from explorer.errors import ImageError
 
 EMPTY = "The canvas is empty. Draw something first."
@@ -70,14 +70,15 @@ class Way:
         self.add("polarity", texts.polarity(taken, True, False), self.image if taken else 255 - self.image)
 
     def turn_photo(self) -> None:
-        ink, turned = ground.lift(self.image, self.recipe.photographed)
+        evened = self.image is not self.stages[-2].picture
+        ink, turned = ground.lift(self.image, self.recipe.photographed, evened)
         taken = self.steps.polarity
         self.add("polarity", texts.polarity(taken, False, turned), ink if taken else self.image)
 
     def turn_small(self) -> None:
         image, taken = self.image, self.steps.polarity
         if image.min() == image.max():
-            raise ImageError(PLAIN)
+            raise ImageError(plain(image))
         ink, turned = _small_ink(image)
         self.add("polarity", texts.polarity(taken, False, turned), ink if taken else image)
 
@@ -89,12 +90,14 @@ class Way:
         if not recipe.photographed:
             before = self.image
             after = thinned(before) if steps.stroke else before
-            self.add("stroke", texts.stroke(steps.stroke, after is not before), after)
+            self.add("stroke", texts.stroke(steps.stroke, after is not before, width(before)), after)
         left_out = photo and recipe.photographed
-        size = self._sized(left_out)
+        before, skipped = self.image, left_out
+        size = self._sized(skipped)
         if not size.any():  # a hair fell between the rows that were kept
-            size = self._sized(left_out=False)
-        self.add("scale", texts.scale(steps.scale, recipe, left_out, size.shape), size)
+            skipped = False
+            size = self._sized(skipped)
+        self.add("scale", texts.scale(steps.scale, recipe, skipped, size.shape, before.shape), size)
         peak = int(self.image.max())
         self.add(
             "contrast", texts.contrast(steps.contrast, peak), stretch(self.image) if steps.contrast else self.image

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from explorer.data.colour import frame
-from explorer.data.placement import FIELD, PLAIN, Grey
+from explorer.data.placement import FIELD, Grey, plain
 from explorer.errors import ImageError
 
 CLOSE = 0.05
@@ -64,10 +64,11 @@ def even_out(grey: Grey, by_corners: bool) -> Grey:
     return result
 
 
-def lift(grey: Grey, by_corners: bool) -> tuple[Grey, bool]:
+def lift(grey: Grey, by_corners: bool, evened: bool = False) -> tuple[Grey, bool]:
     """Return the ink alone, light on dark: each pixel's distance from the ground, and whether the ink was dark.
 
-    Which side of the ground is ink is decided by where the picture reaches further.
+    Which side of the ground is ink is decided by where the picture reaches further; `evened` says whether its ground
+    was evened out before.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def lift(grey: Grey, by_corners: bool) -> tuple[Grey, bool]:
     low, high = float(grey.min()), float(grey.max())
     darker = level - low >= high - level
     if max(level - low, high - level) < _LEAST_CONTRAST:
-        raise ImageError(PLAIN)
+        raise ImageError(plain(grey, evened))
     distance = (level - grey) * (255 / level) if darker else (grey - level) * (255 / (255 - level))
     ink: Grey = np.clip(np.round(distance), 0, 255).astype(np.uint8)
     return ink, darker

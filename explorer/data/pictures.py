@@ -119,7 +119,10 @@ def _pixels(picture: Image.Image) -> Pixels:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Bring 16-bit, 32-bit and floating-point grey to 0..255; a floating-point picture by its own range."""
+    """Bring 16-bit, 32-bit and floating-point grey to 0..255; a floating-point picture by its own range.
+
+    A file of 16 bits may hold the 8, 10, 12 or 14 bits of a camera: white is the largest level of the fewest that do.
+    """
     values = np.asarray(picture, np.float64)
     if not np.isfinite(values).all():
         raise ValueError("not a number")
@@ -127,7 +130,8 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
         span = values.max() - values.min()
         values = (values - values.min()) * (255 / span if span else 0)
     else:
-        values = values / 257
+        bits = next(bits for bits in (8, 10, 12, 14, 16) if values.max() < 2**bits)
+        values = values * (255 / (2**bits - 1))
     return Image.fromarray(np.round(values).astype(np.uint8))
 
 

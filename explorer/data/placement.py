@@ -9,7 +9,14 @@ from explorer.errors import ImageError
 Grey = NDArray[np.uint8]
 
 FIELD = 28
-PLAIN = "The picture has one single shade: there is nothing to classify. Use one with ink on a plain ground."
+
+
+def plain(grey: Grey, evened: bool = False) -> str:
+    """Say that nothing stands out in a picture; `evened` says whether light and grain were taken out before."""
+    low, high = int(grey.min()), int(grey.max())
+    what = "one single shade" if low == high else f"hardly more than one single shade (grey {low} to {high} of 255)"
+    which = "But for uneven light, grain and specks the" if evened else "The"
+    return f"{which} picture has {what}: there is nothing to classify. Use one with ink on a plain ground."
 
 
 def average_cells(pixels: Grey) -> Grey:
@@ -39,7 +46,7 @@ def ink_box(image: Grey, tolerance: float = 0.0) -> tuple[slice, slice]:
     ink = image > tolerance * image.max()
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     if not rows.size:
-        raise ImageError(PLAIN)
+        raise ImageError(plain(image))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 

@@ -1,6 +1,10 @@
 """What is said of the steps from a picture to 28x28, for a student in the first course. Plain text."""
 
 from explorer.data.preparation import Normalisation, Recipe
+from explorer.data.stroke import THICK, THINNEST
+
+WHITE = 255
+GROWN = "As it was smaller, the pixels between are interpolated."
 
 TITLES = {
     "cells": "28 × 28 cells",
@@ -101,40 +105,49 @@ def crop(taken: bool, before: tuple[int, int], after: tuple[int, int]) -> str:
     """Say what is cut away."""
     if not taken:
         return _OFF["crop"]
+    if before == after:
+        return "Empty rows and columns around the ink would be cut away, but there are none."
     return (
         f"Empty rows and columns around the ink are cut away: of {before[1]} × {before[0]} pixels "
         f"{after[1]} × {after[0]} are left. Place and size on the picture no longer matter, nor can the model use them."
     )
 
 
-def stroke(taken: bool, changed: bool) -> str:
-    """Say what is done to the width of the stroke."""
+def stroke(taken: bool, changed: bool, width: float) -> str:
+    """Say what is done to the stroke; `width` is what `explorer.data.stroke.width` has measured."""
     if not taken:
         return _OFF["stroke"]
     if not changed:
-        return "The stroke is as thin as in MNIST already, and is not touched."
+        measured = f"Where the longer side is 20 pixels, the stroke is {width:.1f} wide"
+        if width < THINNEST:
+            return f"{measured}: thinner than in any digit of MNIST. Nothing here makes it wider."
+        if width <= THICK:
+            return f"{measured}: no wider than in 95 of 100 digits of MNIST, so this step changes nothing."
+        return f"{measured}, wider than in 95 of 100 digits of MNIST; it stays so, as it is too small or would tear."
     return (
         "The stroke is wider than in 95 of 100 digits of MNIST and is made thinner, evenly from all sides. MNIST "
         "itself needed no such step, as pens are thin; details that a broad brush has covered cannot be restored."
     )
 
 
-def scale(taken: bool, recipe: Recipe, left_out: bool, after: tuple[int, int]) -> str:
+def scale(taken: bool, recipe: Recipe, left_out: bool, after: tuple[int, int], before: tuple[int, int]) -> str:
     """Say how the subject comes to its size."""
     if not taken:
         return _OFF["scale"]
     size = f"{after[1]} × {after[0]} pixels"
+    grown = max(after) > max(before)
     if not recipe.photographed:
         return (
             f"The digit is fitted into {recipe.box} × {recipe.box} pixels as in MNIST, keeping its proportions: now "
-            f"{size}. Each pixel is the average of what it covers, which makes soft outlines. MNIST's own filter is "
-            "not published, so its exact greys cannot be restored."
+            f"{size}. {GROWN if grown else 'Each pixel is the average of what it covers, which makes soft outlines.'} "
+            "MNIST's own filter is not published, so its exact greys cannot be restored."
         )
-    how = (
-        "As in the paper, rows and columns are skipped over instead of averaged; which ones is not known."
-        if left_out
-        else "Pixels are averaged, as a drawing has no texture to keep."
-    )
+    if grown:
+        how = GROWN
+    elif left_out:
+        how = "As in the paper, rows and columns are skipped over instead of averaged; which ones is not known."
+    else:
+        how = "Pixels are averaged."
     return f"The longer side is brought to {recipe.box} pixels as in Fashion-MNIST, the item filling it: {size}. {how}"
 
 
@@ -152,6 +165,8 @@ def contrast(taken: bool, peak: int) -> str:
     """Say how the brightest pixel becomes white."""
     if not taken:
         return _OFF["contrast"]
+    if peak == WHITE:
+        return "The brightest level would be brought to 255, which it is (or 254) in every image of the set; it is so."
     return (
         f"All levels are multiplied so that the brightest, {peak}, becomes 255, which it is (or 254) in every image "
         "of the set. How hard the pen was pressed is lost."
@@ -172,8 +187,9 @@ def normalise(taken: bool, normalisation: Normalisation) -> str:
     mean, std = normalisation
     if taken:
         return (
-            f"The model subtracts the mean of its training pixels, {mean:.3f}, and divides by their standard "
-            f"deviation, {std:.3f}; levels count from 0 to 1. The picture looks the same, but black is now "
+            f"Levels count from 0 to 1. As in its training, the model subtracts {mean:.3f}, usually the mean of the "
+            f"training pixels, and divides by {std:.3f}, usually their standard deviation. The picture looks the same, "
+            "but black is now "
             f"{-mean / std:.2f} and white {(1 - mean) / std:.2f}."
         )
     return (

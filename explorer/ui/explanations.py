@@ -78,7 +78,7 @@ def rounded(epoch: int | None) -> str:
     """Say what half-precision predictions of an epoch are good for."""
     return (
         f"Epoch {epoch}: its weights are not kept, so these are the stored predictions. Classes, counts and accuracy "
-        "are exact; probabilities are rounded to about one part in a thousand, so an AUC may differ in its third digit."
+        "are exact; probabilities are rounded to about one part in a thousand, so an AUC may differ in its last digit."
     )
 
 

@@ -44,7 +44,7 @@ def no_checkpoint() -> NoReturn:
     title = catalog.get(state.selection().dataset).title
     with st.container(border=True, horizontal_alignment="left"):
         st.markdown(f"**No checkpoint for {markdown(title)} yet.** A checkpoint is a trained model in a file.")
-        st.markdown("Train one here (the smallest takes about a minute), or bring one of your own on the page Home.")
+        st.markdown("Train one here, or bring one of your own on the page Home.")
         with st.container(horizontal=True):
             if state.page_exists("train"):
                 st.button(

@@ -43,7 +43,7 @@ def show(config: "TrainConfig", plan: "Plan") -> None:
         _size(config, plan, layers)
     with duration:
         awaited = _is_awaited(config)
-        st.fragment(_time, run_every=POLL_SECONDS if awaited else None)(config, awaited)
+        st.fragment(_time, run_every=POLL_SECONDS if awaited else None)(config, plan.steps * config.epochs, awaited)
     for sentence in advice(config, plan):
         st.warning(markdown(sentence), icon=":material/lightbulb:")
     _table(layers)
@@ -110,7 +110,7 @@ def _is_awaited(config: "TrainConfig") -> bool:
         return False
 
 
-def _time(config: "TrainConfig", awaited: bool) -> None:
+def _time(config: "TrainConfig", steps: int, awaited: bool) -> None:
     if awaited and not _is_awaited(config):
         st.rerun()
     found, problem = None, ""
@@ -135,7 +135,7 @@ def _time(config: "TrainConfig", awaited: bool) -> None:
     )
     with st.container(height=CAPTION_PIXELS, border=False):
         if found:
-            st.caption(describe(found, config))
+            st.caption(describe(found, config, steps))
         elif problem:
             st.caption(f":material/error: {markdown(problem)}")
         else:
@@ -148,15 +148,16 @@ def whole(found: Estimate, config: "TrainConfig") -> float:
     return min(seconds, config.time_budget) if config.time_budget else seconds
 
 
-def describe(found: Estimate, config: "TrainConfig") -> str:
-    """Say in a sentence or two where the estimate is from and how far off it may be."""
+def describe(found: Estimate, config: "TrainConfig", steps: int | None = None) -> str:
+    """Say in a sentence or two where the estimate is from and how far off it may be; the run has so many steps."""
     low, high = (formats.seconds(value * config.epochs) for value in (found.low, found.high))
     if config.time_budget and whole(found, config) < found.seconds * config.epochs:
         epochs = int(config.time_budget // found.seconds)
         text = f"The time budget ends the run after about {formats.count(epochs)} epoch{'s' * (epochs != 1)}"
     else:
         text = f"About {low} in all" if low == high else f"About {low} to {high} in all"
-    text += f"; measured on this computer by {formats.count(found.steps)} step{'s' * (found.steps != 1)}."
+    of = f" like the {formats.count(steps)} of the run" if steps is not None and steps < found.steps else ""
+    text += f"; measured on this computer by {formats.count(found.steps)} step{'s' * (found.steps != 1)}{of}."
     if found.busy:
         text += " Another run was being computed meanwhile; alone it is quicker."
     return text

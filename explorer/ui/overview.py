@@ -7,8 +7,8 @@ import streamlit as st
 
 from explorer.data import catalog
 from explorer.data.catalog import DatasetSpec
-from explorer.errors import ExplorerError
-from explorer.ui import formats
+from explorer.errors import DataError, ExplorerError
+from explorer.ui import formats, runs_words
 from explorer.ui.listing import KINDS, Entry
 from explorer.ui.text import markdown, shorten
 
@@ -27,12 +27,20 @@ def checkpoints(entries: Sequence[Entry]) -> None:
             problems.append(str(error))
     number = st.column_config.NumberColumn
     columns = {
-        "Validation": number(format="%.1f%%", help="Accuracy on the 6,000 validation images."),
-        "Test": number(format="%.1f%%", help="Accuracy on the 10,000 test images; of an own run on Evaluate only."),
+        "Validation": number(format="%.1f%%", help="Accuracy on the validation images of the data set."),
+        "of": number(format="localized", help="So many validation images."),
+        "Test": number(format="%.1f%%", help="Accuracy on the test images; that of an own run stands on Evaluate."),
         "Parameters": number(format="localized", help="Number of weights and biases."),
         "Size": number(format="%.2f MB", help="Size of the file."),
     }
-    st.dataframe(rows, hide_index=True, column_config=columns, width="stretch", height="content")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=columns,
+        width="stretch",
+        height="content",
+        placeholder=formats.percent(None),
+    )
     if len(runs) > NEWEST_RUNS:
         st.caption(f"The newest {NEWEST_RUNS} of {formats.count(len(runs))} own runs. The page Runs lists them all.")
     for problem in problems:
@@ -41,13 +49,14 @@ def checkpoints(entries: Sequence[Entry]) -> None:
 
 def _row(entry: Entry) -> dict[str, Any]:
     """Return a line of the table. The test accuracy of an own run is left out, so that nobody chooses by it."""
-    found = entry.checkpoint
+    found, spec = entry.checkpoint, _dataset(entry.dataset)
     return {
         "Name": shorten(entry.title, 60),
         "From": KINDS[entry.kind],
-        "Data set": _dataset_title(entry.dataset),
+        "Data set": "unknown" if entry.dataset is None else shorten(runs_words.dataset(entry.dataset), 60),
         "Model": entry.model,
         "Validation": _percent(entry, "validation_accuracy"),
+        "of": spec.validation if spec else None,
         "Test": None if entry.kind == "run" else _percent(entry, "test_accuracy"),
         "Parameters": found.parameters,
         "Size": entry.bytes / 1e6,
@@ -81,8 +90,11 @@ def device() -> str:
     return devices.title(devices.resolve("auto"))
 
 
-def _dataset_title(name: str | None) -> str:
-    return catalog.get(name).title if name in catalog.names() else "unknown"
+def _dataset(name: str | None) -> DatasetSpec | None:
+    try:
+        return catalog.get(name or "")
+    except DataError:
+        return None
 
 
 def _percent(entry: Entry, metric: str) -> float | None:

@@ -118,14 +118,20 @@ def _read_accuracy(drawn: Sequence[Curve]) -> str:
 
 
 def _read_loss(drawn: Sequence[Curve]) -> str:
-    ends = [(curve.epochs[-1]["validation_loss"] - curve.epochs[-1]["train_loss"], curve) for curve in drawn]
+    last = [(curve, curve.epochs[-1]) for curve in drawn if curve.epochs[-1]["train_loss"] is not None]
+    ends = [(end["validation_loss"] - end["train_loss"], curve) for curve, end in last]
+    if not ends:
+        return "Lower is better. It is the cross entropy, whatever a run minimises."
     gap, curve = max(ends, key=lambda end: end[0])
-    last = curve.epochs[-1]
+    validation, train = (formats.loss(curve.epochs[-1][f"{name}_loss"]) for name in ("validation", "train"))
+    figures = f"**{markdown(curve.label)}**: {validation} on the validation images, {train} on those it trains on"
+    if gap <= 0 or validation == train:
+        higher = "no loss is higher" if len(ends) > 1 else "the loss is not higher"
+        closest = "; closest to it is " if len(ends) > 1 else ", "
+        return f"Lower is better. At the end {higher} on the validation images than in training{closest}{figures}."
     return (
-        f"Lower is better. The {'widest ' if len(drawn) > 1 else ''}gap at the end is that of "
-        f"**{markdown(curve.label)}**: {formats.loss(last['validation_loss'])} on the validation images against "
-        f"{formats.loss(last['train_loss'])} on those it trains on. "
-        + ("A growing gap means that it learns its images by heart." if gap > 0 else "So it does not overfit yet.")
+        f"Lower is better. The {'widest ' if len(ends) > 1 else ''}gap at the end is that of {figures}. "
+        "A gap that keeps growing means that the network learns its images by heart."
     )
 
 
@@ -139,11 +145,16 @@ def _point(run: Summary) -> Point | None:
 
 def _read_sizes(points: Sequence[Point]) -> str:
     best = max(points, key=lambda point: point.accuracy)
+    which = (
+        f"The best of {len(points)}, **{markdown(best.name)}**," if len(points) > 1 else f"**{markdown(best.name)}**"
+    )
     text = (
-        f"Each mark is a run: to the right are larger networks, up are better ones. The best of {len(points)}, "
-        f"**{markdown(best.name)}**, names {formats.percent(best.accuracy)} of the validation images correctly with "
+        f"Each mark is a run: to the right are larger networks, up are better ones. {which} names "
+        f"{formats.percent(best.accuracy)} of the validation images correctly with "
         f"{formats.count(best.parameters)} parameters. "
     )
+    if len(points) == 1:
+        return text.strip()
     sets = {point.dataset for point in points}
     if len(sets) > 1:
         return text + "Only runs on the same data set can be compared; choose one in the filters."

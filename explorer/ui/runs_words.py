@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from explorer.data import catalog
-from explorer.errors import ConfigError, ExplorerError
+from explorer.errors import ConfigError, DataError, ExplorerError
 from explorer.store.status import State
 from explorer.store.summaries import Summary
 from explorer.ui.field_names import choice, label
@@ -42,8 +42,11 @@ def state(run: Summary) -> str:
 
 
 def dataset(name: str) -> str:
-    """Return the title of a data set; its name where it is not installed."""
-    return catalog.get(name).title if name in catalog.names() else plain(name)
+    """Return the title of a data set, own drawings among them; its name where it is not installed."""
+    try:
+        return plain(catalog.get(name).title)
+    except DataError:
+        return plain(name)
 
 
 def moment(when: datetime | None) -> str:

@@ -77,7 +77,7 @@ def _control(runs: Sequence[Run]) -> tensorboard.Server | None:
         st.button("Stop", icon=":material/stop:", on_click=tensorboard.stop, key="tensorboard-stop")
         return server
     if st.button("Open TensorBoard", icon=":material/monitoring:", type="primary", key="tensorboard-open"):
-        with st.spinner("Starting TensorBoard; this takes a few seconds …"):
+        with st.spinner("Starting TensorBoard …"):
             tensorboard.start(runs)
         st.rerun()
     if server:

@@ -181,7 +181,8 @@ def _suits(entry: listing.Entry, model: str, options: dict[str, Any], classes: i
     """Whether training can start from a checkpoint; a run's own weights are not read for that."""
     if entry.kind != "run":
         return fits(entry.checkpoint, model, options, classes)
-    known = entry.dataset in catalog.names() and len(catalog.get(str(entry.dataset)).classes) == classes
+    of = catalog.base(str(entry.dataset))
+    known = of in catalog.names() and len(catalog.get(of).classes) == classes
     return known and (entry.model, entry.options) == (model, options)
 
 

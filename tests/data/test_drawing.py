@@ -203,6 +203,37 @@ def test_a_plain_picture_is_refused():
             prepare_photo(np.full(shape, 200, np.uint8), "mnist")
 
 
+def test_what_is_said_of_a_picture_without_ink_is_so():
+    faint = np.full((300, 200), 200, np.uint8)
+    faint[100:200, 100] = 190
+    with pytest.raises(ImageError, match=r"hardly more than one single shade \(grey 190 to 200 of 255"):
+        prepare_photo(faint, "mnist")
+    specks = np.random.default_rng(0).integers(198, 203, (300, 200)).astype(np.uint8)
+    specks[150, 100] = 0
+    with pytest.raises(ImageError, match="But for uneven light, grain and specks the picture has"):
+        prepare_photo(specks, "mnist")
+
+
+@pytest.mark.parametrize(
+    ("wide", "words"),
+    [
+        (1, "thinner than in any digit of MNIST"),
+        (100, "no wider than in 95 of 100 digits"),
+        (220, "is made thinner"),
+    ],
+)
+def test_what_is_said_of_a_stroke_is_so(wide, words):
+    picture = np.full((900, 900), 255, np.uint8)
+    picture[100:800, 400 : 400 + wide] = 0
+    picture[100 : 100 + wide, 400:700] = 0
+    stages = {stage.name: stage.explanation for stage in prepare_photo(picture, "mnist").steps}
+    assert words in stages["stroke"]
+    small = picture[::50, ::50]
+    assert "average of what it covers" in stages["scale"]
+    grown = {stage.name: stage.explanation for stage in prepare_photo(small, "mnist").steps}["scale"]
+    assert ("average of what it covers" in grown) == (max(np.ptp(np.argwhere(small < 128), 0)) + 1 > 20)
+
+
 @pytest.mark.parametrize("dataset", SETS)
 def test_a_hair_does_not_fall_between_the_rows(dataset):
     picture = np.full((900, 900), 255, np.uint8)
@@ -225,6 +256,13 @@ def test_grey_png_is_read_exactly(tmp_path):
     assert np.array_equal(read_image(path), gradient())
     assert np.array_equal(read_image(str(path)), gradient())
     assert np.array_equal(read_image(path.read_bytes()), gradient())
+
+
+@pytest.mark.parametrize(("bits", "factor"), [(8, 1), (12, 16), (16, 257)])
+def test_few_levels_in_a_file_of_16_bits_are_not_one_shade(bits, factor):
+    picture = gradient().astype(np.uint16) * factor
+    assert picture.max() < 2**bits
+    assert np.abs(read_image(png(Image.fromarray(picture))).astype(int) - gradient()).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr", "LAB", "I;16", "F"])

@@ -5,9 +5,11 @@ import torch
 from safetensors.torch import load_file
 from scipy.optimize import minimize_scalar
 
+from explorer.analysis.predictions import Predictions
 from explorer.data.catalog import get
 from explorer.data.splits import load_split
 from explorer.store.catalog import imported_folder
+from explorer.ui.evaluate import calibration_words
 
 
 def logits_and_labels(split):
@@ -76,6 +78,19 @@ def test_validation_images_flatter(open_page, run):
     assert not app.exception
     assert "very images on which the temperature is fitted" in said(app)
     assert "trained on: it is nearly always right" not in said(app)
+
+
+def test_only_its_own_training_images_flatter(open_page, run):
+    own = said(open_page("evaluate", checkpoint="small", section="Calibration", split="train"))
+    logits, labels = logits_and_labels("train")
+    assert f"was trained on; it is right on {float((logits.numpy().argmax(1) == labels).mean()):.1%} of all" in own
+    other = open_page("evaluate", checkpoint="small", section="Calibration", split="train", on="mnist")
+    assert not other.exception
+    assert "trained on; it is right" not in said(other)
+    predictions = Predictions(
+        np.eye(10, dtype=np.float32), np.arange(10), np.arange(10), tuple("0123456789"), "x", "d", "train"
+    )
+    assert "are the 4 images" in calibration_words.training(predictions, 4)
 
 
 def test_two_models_have_both_curves(open_page, run):

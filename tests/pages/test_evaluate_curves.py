@@ -105,6 +105,16 @@ def test_the_areas_of_the_page_are_right(shown, run):
     assert f"**AUC of Shirt: {roc_auc_score(hot[:, 6], p.probabilities[:, 6]):.4f}" in words(app)
 
 
+def test_images_of_another_set_keep_their_names(shown):
+    """A zero is no T-shirt: its class of the model has another name than it."""
+    app = shown(on="mnist")
+    assert legend(app)["0"].startswith("0 → T-shirt/top 0.")
+    plain = words(app).replace("\\", "")
+    assert "980 images of 0 are found" in plain
+    assert "that an image of 0 gets a higher probability for T-shirt/top than an image of another class" in plain
+    assert not re.search(r"images? of T-shirt|AUC of T-shirt|hardest class is [A-Z]", plain)
+
+
 def test_average_precisions_are_right():
     app = alone(LABELS, curve="precision-recall")
     for which, name in enumerate(("cat", "dog")):

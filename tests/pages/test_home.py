@@ -1,6 +1,12 @@
 import pytest
 
+from explorer.data import own_sets
+from explorer.data.own_set_export import publish
+from explorer.data.splits import load_split
+from explorer.store import runs
 from explorer.store.catalog import imported_folder
+from explorer.store.checkpoints import load_checkpoint, save_checkpoint
+from explorer.store.runs import Status
 
 
 def texts(app):
@@ -28,6 +34,30 @@ def test_the_checkpoints_are_listed_with_their_figures(open_page, run):
     assert list(table["Validation"]) == [75.0, 75.0]
     assert list(table["Parameters"]) == [7850, 7850]
     assert table["Size"][0] == pytest.approx((imported_folder() / "small.safetensors").stat().st_size / 1e6)
+
+
+def test_a_copy_tuned_on_drawings_has_its_set_and_its_few_images(open_page, run):
+    drawn = own_sets.create("Mine", "fashion-mnist")
+    for label in range(20):
+        drawn.add(load_split("fashion-mnist", "train").images[label], label % 10)
+    name = publish(drawn)
+    network = load_checkpoint(imported_folder() / "small.safetensors")
+    made = runs.create({"model": "mlp", "dataset": name, "epochs": 1}, "tuned")
+    metrics = {"validation_accuracy": 1.0, "test_accuracy": 0.5}
+    save_checkpoint(
+        made.weights(1),
+        network.classifier().network,
+        network.metadata.model_copy(update={"config": {"dataset": name}, "metrics": metrics}),
+    )
+    made.write_status(Status(state="finished", epoch=1, epochs=1, best_epoch=1))
+    app = open_page()
+    assert not app.exception
+    table = app.dataframe[0].value.set_index("Name")
+    row = table.loc[f"tuned · {made.id[-6:]}"]
+    assert row["Data set"] == "Mine"
+    assert (row["Validation"], row["of"]) == (100.0, 2)
+    assert table.loc["small", "of"] == 6000
+    assert app.dataframe[0].proto.placeholder == "–"
 
 
 def test_the_data_sets_are_listed_with_their_sizes(open_page):

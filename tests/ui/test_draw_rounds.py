@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from explorer.ui.draw import challenge_words
 from explorer.ui.draw.rounds import LIMITS, Moment, Round
 
 MODELS = ("a", "b")
@@ -98,6 +99,13 @@ def test_the_fewest_pixels_that_flip_count_against_the_machine():
         found.look(moment(label=5, image=changed(pixels)), MODELS, 102)
     assert found.best.changed == 8
     assert (found.flip_points(4), found.flip_points(9), found.flip_points(None)) == (50, 100, 100)
+
+
+def test_how_many_images_were_tried_is_said():
+    assert challenge_words.none_found(64, "keep").startswith(
+        "None of 64 random test images is recognised by the model."
+    )
+    assert "by both models" in challenge_words.none_found(64, "fool")
 
 
 def test_an_empty_canvas_is_nothing():

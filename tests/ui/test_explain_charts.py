@@ -1,6 +1,7 @@
 """Charts and words of the lie detector, of attacks and of all gradients, against results that are known."""
 
 import re
+from types import SimpleNamespace
 
 import altair as alt
 import numpy as np
@@ -175,6 +176,13 @@ def test_an_attack_is_explained_by_its_numbers():
     before, after = np.exp([0, 1, 0]), np.exp([2, 1, 0])
     assert f"went from {before[1] / before.sum():.1%} to {after[1] / after.sum():.1%}" in text
     assert f"says cat with {after[0] / after.sum():.1%}" in text
+
+
+@pytest.mark.parametrize(("method", "why"), [("fgsm", "slope at the image alone"), ("pgd", "its 10 steps may end")])
+def test_why_an_attack_may_fail_again_depends_on_it(method, why):
+    text = fooling_words.against_epsilon(SimpleNamespace(epsilon=0.1), method)
+    assert why in text
+    assert ("slope at the image" in text) == (method == "fgsm")
 
 
 def test_the_lines_against_epsilon_are_those_of_the_classes_that_lead():

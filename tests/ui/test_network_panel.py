@@ -116,6 +116,14 @@ def test_an_estimate_in_words(changes, values, words):
     assert words in network_panel.describe(found, TrainConfig.parse(values))
 
 
+def test_more_steps_than_the_run_has_are_said_to_be_like_them():
+    found = FOUND.model_copy(update={"steps": 308})
+    assert "measured on this computer by 308 steps like the 5 of the run." in network_panel.describe(
+        found, TrainConfig(), 5
+    )
+    assert network_panel.describe(found, TrainConfig(), 308).endswith("by 308 steps.")
+
+
 def test_the_time_budget_limits_the_whole_run():
     assert network_panel.whole(FOUND, TrainConfig(epochs=10)) == pytest.approx(42)
     assert network_panel.whole(FOUND, TrainConfig(epochs=10, time_budget=20)) == 20

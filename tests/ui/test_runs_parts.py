@@ -168,6 +168,25 @@ def test_the_curves_as_a_table_are_safe_for_a_spreadsheet():
     assert csv_text(header, rows).splitlines()[1] == "'=1+1,1,0.5,0.51,0.6,0.5"
 
 
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ([(2.305, 2.303)], "the loss is not higher on the validation images than in training, **0**: 2.303"),
+        ([(0.5, 0.5001)], "the loss is not higher"),
+        ([(2.305, 2.303), (0.9, 0.4)], "no loss is higher on the validation images than in training; closest"),
+        ([(0.3, 0.5)], "The gap at the end is that of **0**: 0.500 on the validation images, 0.300 on those"),
+        ([(0.3, 0.5), (0.1, 0.9), (None, 3.0)], "The widest gap at the end is that of **1**: 0.900"),
+        ([(None, 3.0)], "It is the cross entropy"),
+    ],
+)
+def test_a_gap_is_named_only_where_there_is_one(ends, said):
+    lines = [epoch(1, 0.5) | {"train_loss": train, "validation_loss": validation} for train, validation in ends]
+    found = [Curve(str(number), [line]) for number, line in enumerate(lines)]
+    assert said in runs_compare._read_loss(found)
+    rows = comparison.overlaid_curves(found, "loss", 1)["datasets"]["epochs"]
+    assert all(row["loss"] is not None for row in rows)
+
+
 def test_size_and_accuracy(exported):
     points = [Point("a", "one", "MNIST", "mlp", 100, 0.5), Point("b", "two", "MNIST", "mlp", 10_000, 0.9)]
     spec = comparison.size_and_accuracy(points, {"b": "1 · two"})

@@ -23,7 +23,12 @@ RULES: dict[Kind, str] = {
 }
 SECOND = "This one needs a second model: choose one above under Compare with."
 BROKEN = "The round is over: something else was put on the canvas, or another model was chosen. Start again."
-NONE_FOUND = "None of 200 random images is recognised by these models. Choose another model, or another challenge."
+
+
+def none_found(tried: int, kind: Kind) -> str:
+    """Say that among so many images none was found to begin with."""
+    models = "both models" if kind == "fool" else "the model"
+    return f"None of {count(tried)} random test images is recognised by {models}. Choose others, or another challenge."
 
 
 def task(found: Round, classes: tuple[str, ...], names: tuple[str, ...]) -> str:
@@ -60,7 +65,7 @@ def result(found: Round, points: int, machine: int | None, classes: tuple[str, .
     if found.kind == "flip":
         text = f"**{points} points.** You needed {_pixels(best.changed)}; "
         if machine is None:
-            return text + "the machine's search found no way at all within its limits."
+            return text + "the machine's search found no way within its limits."
         return text + f"the machine's search found a way with {_pixels(machine)}, shown beside yours."
     if found.kind == "keep":
         return f"**{points} points.** {_pixels(best.changed)} of 784 changed, and it still said {name} ({share})."

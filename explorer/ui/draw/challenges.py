@@ -89,7 +89,8 @@ def _start(scene: Scene, kind: Kind) -> None:
         st.session_state[_PROBLEM] = markdown(str(error))
         return
     if kind != "draw" and start is None:
-        st.session_state[_PROBLEM] = challenge_words.NONE_FOUND
+        tried = min(TRIED, len(load_split(scene.dataset, "test")))
+        st.session_state[_PROBLEM] = challenge_words.none_found(tried, kind)
         return
     sketch.begin(start, "The image of the challenge")
     st.session_state[_ROUND] = Round(kind, label, start, sketch.beginnings(), time.monotonic(), _identity(scene))

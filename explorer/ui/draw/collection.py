@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.data import own_set_export, own_sets
 from explorer.data.own_set import OwnSet
-from explorer.data.own_set_export import FEWEST, Download
+from explorer.data.own_set_export import FEWEST, TEST, Download
 from explorer.errors import ExplorerError
 from explorer.ui import charts, explanations, formats, messages, state, widgets
 from explorer.ui.draw import own, tuning
@@ -65,8 +65,8 @@ def _judge(scene: Scene, chosen: OwnSet) -> None:
             icon=":material/query_stats:",
             key="collect-evaluate",
             disabled=matrix.n < FEWEST,
-            help=f"Freezes the drawings as a data set, with a fifth held out for testing; {FEWEST} are needed. All "
-            "that Evaluate shows of a data set, it then shows of your drawings.",
+            help=f"Freezes the drawings as a data set, with {TEST:.0%} held out for testing; {FEWEST} are needed. "
+            "All that Evaluate shows of a data set, it then shows of your drawings.",
             on_click=_evaluate,
             args=(chosen,),
         )

@@ -12,8 +12,10 @@ from explorer.ui.text import markdown
 if TYPE_CHECKING:
     from explorer.analysis.nudging import Nudge
 
+VISIBLE = 0.02
+"""A change of a pixel that counts, as a share of white."""
 PROBABILITY = "The share of 100% that the model gives to what you meant."
-LOSS = "Minus the natural logarithm of that probability: 0 would be perfect, and training makes it small."
+LOSS = "Minus the natural logarithm of that probability: 0 would be perfect, and it has no upper limit."
 RANK = "Its place when all classes are sorted by their probability."
 NEAREST = (
     "Among all training images of each class, those whose pixels (0 to 1) are nearest to what the model sees, by "
@@ -40,11 +42,11 @@ def change(name: str, step: "Nudge") -> str:
     """Explain where ink is to be added and removed; the name is escaped already."""
     if not step.moved:
         return f"No small change of the ink makes it more {name}: every pixel that matters is at its limit."
-    added, removed = int((step.change > 0.02).sum()), int((step.change < -0.02).sum())
+    added, removed = int((step.change > VISIBLE).sum()), int((step.change < -VISIBLE).sum())
     return (
-        f"**How to read this.** Warm: add ink; cold: remove it. This step changes {count(added + removed)} pixels "
-        f"({count(added)} brighter, {count(removed)} darker) and takes {name} from {percent(step.before[step.target])} "
-        f"to {percent(step.after[step.target])}."
+        f"**How to read this.** Warm: add ink; cold: remove it. This step makes {count(added)} pixels brighter and "
+        f"{count(removed)} darker by more than {VISIBLE:.0%} of white, and takes {name} from "
+        f"{percent(step.before[step.target])} to {percent(step.after[step.target])}."
     )
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explorer.data.own_set import OwnSet
-from explorer.data.own_set_export import FEWEST
+from explorer.data.own_set_export import FEWEST, TEST, VALIDATION
 from explorer.errors import ExplorerError
 from explorer.store import runs
 from explorer.store.runs import ACTIVE
@@ -46,8 +46,8 @@ def show(scene: Scene, chosen: OwnSet) -> None:
             st.caption(f"{FEWEST} drawings are needed; {n} {'is' if n == 1 else 'are'} kept.", width="stretch")
         else:
             st.caption(
-                f"{study.EPOCHS} epochs on these drawings{'' if rehearse else ' alone'}, less a fifth that is held out "
-                "to test it. The model itself stays as it is.",
+                f"{study.EPOCHS} epochs on these drawings{'' if rehearse else ' alone'}, less {TEST:.0%} that are held "
+                f"out to test it and {VALIDATION:.0%} to choose the best epoch. The model itself stays as it is.",
                 width="stretch",
             )
     found = study.tuned_on(chosen)
@@ -63,7 +63,7 @@ def _start(scene: Scene, chosen: OwnSet) -> None:
         rehearsed = study.REHEARSED if st.session_state.get(_REHEARSE) else 0
         made = study.create(chosen, model.reference, model.checkpoint, rehearsed=rehearsed)
         supervisor.submit(made)
-        own.say("The copy is in the queue; it takes a few seconds.")
+        own.say("The copy is in the queue.")
     except ExplorerError as error:
         own.say(str(error), problem=True)
 
@@ -148,7 +148,11 @@ def words(result: Forgetting) -> str:
             "(catastrophic forgetting). Mix in old images to see how much of it comes back."
         )
     else:
-        text = "**How to read this.** The copy has forgotten nothing of what the test images ask for."
+        more = f"on {formats.count(-lost)} more" if lost else "on no fewer"
+        text = (
+            f"**How to read this.** The copy is right {more} of the original test images than before: on the whole it "
+            "has forgotten nothing."
+        )
     if drawings.n < 30:
         text += f" {drawings.n} held-out drawings are few: each one counts {100 / drawings.n:.1f} points."
     return text

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from explorer.data.pictures import LARGEST_FILE
 from explorer.ui.draw.known import Trust
 from explorer.ui.draw.sight import View
 from explorer.ui.formats import count, loss, percent
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 EMPTY = "The canvas is empty: draw something, and the bars will move with every stroke."
 PHOTO_HINT = (
-    "At most 20 MB. It is turned to grey, made light on dark, cropped, scaled and centred as the data set was; Glass "
-    "box shows how. It stays on the computer that runs this page."
+    f"At most {LARGEST_FILE >> 20} MB. It is turned to grey, made light on dark, cropped, scaled and centred as the "
+    "data set was; Glass box shows how. It stays on the computer that runs this page."
 )
 CLIPBOARD = "To paste a picture from the clipboard, press Paste at the canvas, or click it and press Ctrl+V."
 NO_CAMERA = (

@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import controls, formats, messages, state
+from explorer.errors import ExplorerError
+from explorer.ui import cache, controls, formats, messages, state
 from explorer.ui.charts.reliability import bin_name, reliability_diagram, reliability_table
 from explorer.ui.evaluate import calibration_words, clickable, images, rejection
 from explorer.ui.evaluate.calibration_results import Tempered, tempered
@@ -31,8 +32,9 @@ def show(scope: Scope) -> None:
     if not scope.a.results.predictions.n:
         st.info(calibration_words.EMPTY)
         return
-    if scope.a.selection.split == "train":
-        st.caption(f":material/school: {calibration_words.TRAINING}")
+    if scope.a.selection.split == "train" and scope.own:
+        said = calibration_words.training(scope.a.results.predictions, _trained_on(scope))
+        st.caption(f":material/school: {said}")
     left, right = controls.columns()
     with left:
         view = controls.segments("Calibration", VIEWS, "calibration", labelled=False)
@@ -41,6 +43,16 @@ def show(scope: Scope) -> None:
         return
     with messages.shown():
         _reliability(scope, left, right)
+
+
+def _trained_on(scope: Scope) -> int | None:
+    """Return on how many images of the training split A was trained; None where that is not known."""
+    try:
+        config = cache.checkpoint(scope.a.selection).metadata.config
+    except ExplorerError:
+        return None
+    subset = config.get("subset")
+    return min(subset, scope.a.results.predictions.n) if isinstance(subset, int) else None
 
 
 def _reliability(scope: Scope, left: DeltaGenerator, right: DeltaGenerator) -> None:

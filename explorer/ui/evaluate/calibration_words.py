@@ -12,14 +12,24 @@ from explorer.ui.evaluate.calibration_results import Tempered
 from explorer.ui.formats import count, loss, percent
 
 EMPTY = "This split holds no images, so there is nothing to compare the confidence with."
-TRAINING = (
-    "These are the images that the model was trained on: it is nearly always right on them, so every figure here "
-    "flatters it. Choose the test split for what to expect of new images."
-)
 VALIDATION = (
     "These are the very images on which the temperature is fitted, so its effect here flatters it. "
     "Choose the test split to judge it."
 )
+
+
+def training(predictions: Predictions, trained: int | None) -> str:
+    """Say what figures of the training split are worth; `trained` is on how many of its images, None if unknown."""
+    if trained is None:
+        which = "These are probably the images that the model was trained on"
+    elif trained < predictions.n:
+        which = f"Among these are the {count(trained)} images that the model was trained on"
+    else:
+        which = "These are the images that the model was trained on"
+    return (
+        f"{which}; it is right on {share(predictions.accuracy)} of all. What it has learnt from flatters it: choose "
+        "the test split for what to expect of new images."
+    )
 
 
 def share(value: float) -> str:
@@ -50,7 +60,9 @@ def diagram(found: Reliability) -> str:
     gaps = np.nan_to_num(np.abs(found.accuracy - found.confidence)) * found.counts
     worst = int(gaps.argmax())
     sure, right = float(found.confidence[worst]), float(found.accuracy[worst])
-    which = "overconfident" if sure > right else "underconfident"
+    which = (
+        f"{'over' if sure > right else 'under'}confident" if share(sure) != share(right) else "as sure as it is right"
+    )
     return (
         "A bar holds the images of one range of confidence: its height is the share that is right, the level line "
         "their mean confidence, the coloured part the gap; on the dashed diagonal both agree. "
@@ -67,7 +79,8 @@ def temperature(found: Tempered, name: str) -> str:
         return "There are no validation images to fit a temperature on."
     value, (loss_before, loss_after) = scaling.temperature, scaling.log_loss
     error_before, error_after = scaling.expected_calibration_error
-    effect = "less" if value > 1 else "more" if value < 1 else "neither more nor less"
+    shown = round(value, 2)
+    effect = "less" if shown > 1 else "more" if shown < 1 else "neither more nor less"
     accuracy = share(found.results.predictions.accuracy)
     text = (
         f"**Temperature{f' of {name}' if name else ''} {value:.2f}**, fitted on {count(found.fitted_on)} validation "

@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data import catalog
 from explorer.errors import DataError, ExplorerError
-from explorer.ui import address, cache, formats, listing, messages, state
+from explorer.ui import address, cache, formats, listing, messages, runs_words, state
 from explorer.ui.evaluate import choice_words, export, results, second
 from explorer.ui.evaluate.scope import Judged, Scope
 from explorer.ui.listing import Entry
@@ -47,7 +47,7 @@ def scope(place: DeltaGenerator) -> Scope:
     _fit(chosen)
     a = _judged(chosen, entry)
     b = _second(a, with_b)
-    found = Scope(a, b, _foreign(entry, dataset))
+    found = Scope(a, b, _foreign(entry, dataset), own=entry is not None and entry.dataset == dataset)
     with said:
         st.markdown(_said(found))
     with menu:
@@ -115,7 +115,7 @@ def _foreign(entry: Entry | None, dataset: str) -> str | None:
     own = entry.dataset if entry else None
     if own is None or catalog.base(own) == catalog.base(dataset):
         return None
-    return catalog.get(own).title if own in catalog.names() else own
+    return runs_words.dataset(own)
 
 
 def _drawn() -> list[str]:

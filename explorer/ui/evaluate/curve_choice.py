@@ -7,6 +7,7 @@ from explorer.errors import ExplorerError
 from explorer.ui import cache, theme
 from explorer.ui.evaluate import results
 from explorer.ui.evaluate.curve_kinds import Series
+from explorer.ui.evaluate.names import pair_names
 from explorer.ui.evaluate.results import Results
 from explorer.ui.evaluate.scope import Scope
 
@@ -53,7 +54,7 @@ def others(scope: Scope, splits: Sequence[str]) -> tuple[list[Other], list[str]]
 
 def focus(scope: Scope, view: str, chosen: int, laid_over: Sequence[Other]) -> Series:
     """Return the curve that the words are about: that of the chosen class, or the macro average."""
-    classes = scope.a.results.predictions.classes
+    classes = pair_names(scope)
     ink, size = theme.colour("textColor"), len(classes)
     name = _title(scope, "macro" if view == "macro" else classes[chosen], None, laid_over)
     if view == "macro":
@@ -76,7 +77,7 @@ def second_colour(view: str) -> str:
 
 def _every(scope: Scope, centre: Series) -> list[Series]:
     """Return the curves of all classes and the averages, the one in focus in the place of its own."""
-    of, classes = scope.a.results, scope.a.results.predictions.classes
+    of, classes = scope.a.results, pair_names(scope)
     ink, size = theme.colour("textColor"), len(classes)
     styles = zip(classes, theme.class_colours(size), theme.class_dashes(size), strict=True)
     every = [
@@ -91,7 +92,7 @@ def _every(scope: Scope, centre: Series) -> list[Series]:
 
 
 def _laid(scope: Scope, centre: Series, other: Other, laid_over: Sequence[Other]) -> Series:
-    classes = scope.a.results.predictions.classes
+    classes = pair_names(scope)
     macro = centre.which >= len(classes)
     splits = list(dict.fromkeys(one.split for one in laid_over if one.split))
     dash = _SPLIT_DASHES[splits.index(other.split) % len(_SPLIT_DASHES)] if other.split else _SOLID

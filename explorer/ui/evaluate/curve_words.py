@@ -1,5 +1,6 @@
 """What the curves, their areas and a threshold mean, in plain words and with the user's own numbers. Markdown."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from explorer.ui.evaluate.scale import written
@@ -63,14 +64,17 @@ def read_precision_recall(curve: "PrecisionRecallCurve", name: str, base_rate: f
     )
 
 
-def area(curve: "RocCurve", name: str, interval: "Interval") -> str:
-    """Explain the area under the curve of a class as the share of pairs, with its interval."""
-    name = markdown(name)
+def area(curve: "RocCurve", name: str, interval: "Interval", called: str = "") -> str:
+    """Explain the area under the curve of a class as the share of pairs, with its interval.
+
+    `called` is what the model calls the class, where its images have another name.
+    """
+    name, called = markdown(name), markdown(called or name)
     if not curve.defined:
         return ""
     text = (
         f"**AUC of {name}: {curve.auc:.4f}{_interval(interval)}.** It is the probability that a random positive "
-        f"outranks a random negative: that an image of {name} gets a higher probability for {name} than an image of "
+        f"outranks a random negative: that an image of {name} gets a higher probability for {called} than an image of "
         f"another class. Here that happens in {count(round(curve.auc * _PAIRS))} of {count(_PAIRS)} such pairs (ties "
         "count half); guessing gives 5,000."
     )
@@ -79,35 +83,40 @@ def area(curve: "RocCurve", name: str, interval: "Interval") -> str:
     return text
 
 
-def many_curves(curves: "RocCurves", macro: "Interval", micro: "Interval") -> str:
+def many_curves(curves: "RocCurves", macro: "Interval", micro: "Interval", names: Sequence[str] | None = None) -> str:
     """Explain why there is more than one curve, and the averages; empty where no curve is defined."""
-    defined = [curve for curve in curves.per_class if curve.defined]
+    named = zip(names or [curve.name for curve in curves.per_class], curves.per_class, strict=True)
+    defined = [(curve.auc, name) for name, curve in named if curve.defined]
     if not defined:
         return ""
-    worst = min(defined, key=lambda curve: curve.auc)
+    lowest, worst = min(defined)
     return (
-        f"**Why {count(len(curves.per_class))} curves and two averages?** ROC needs a yes-or-no question, so each "
+        f"**Why {_number(len(defined), 'curve')} and two averages?** ROC needs a yes-or-no question, so each "
         f"class is set against the rest. Macro, {curves.macro.auc:.4f}{_interval(macro)}, is their mean; "
         f"micro, {curves.micro.auc:.4f}{_interval(micro)}, pools all yes-or-no answers. The hardest class is "
-        f"{markdown(worst.name)} with {worst.auc:.4f}. Class intervals are DeLong's; those of the averages come from "
+        f"{markdown(worst)} with {lowest:.4f}. Class intervals are DeLong's; those of the averages come from "
         "drawing the images again 1,000 times."
     )
 
 
-def roc_against_precision(element: "ClassElements", threshold: float) -> str:
-    """Explain why precision-recall looks worse where positives are few; empty without positives or negatives."""
+def roc_against_precision(element: "ClassElements", threshold: float, true: str = "") -> str:
+    """Explain what precision-recall shows and ROC does not; empty without positives or negatives.
+
+    `true` is what the images of the class are called, where the model has another name for it.
+    """
     positives = element.true_positives + element.false_negatives
     negatives = element.false_positives + element.true_negatives
     if not positives or not negatives:
         return ""
     name, alarms, hits = markdown(element.name), element.false_positives, element.true_positives
     text = (
-        f"**Why does precision-recall look worse?** Only {percent(positives / (positives + negatives))} of the images "
-        f"are {name}. At {written(threshold)} the false positive rate is {percent(element.false_positive_rate)}, but "
-        f"of {count(negatives)} other images that is {count(alarms)}"
+        f"**What does precision-recall add?** {'Only ' if positives < negatives else ''}"
+        f"{percent(positives / (positives + negatives))} of the images are "
+        f"{markdown(true) or name}. At {written(threshold)} the false positive rate is "
+        f"{percent(element.false_positive_rate)}: of {count(negatives)} other images that is {count(alarms)}"
     )
     if not hits + alarms:
-        return f"{text}: none is called {name} at all, so precision is undefined there."
+        return f"{text}, and none is called {name} at all, so precision is undefined there."
     return (
         f"{text}, beside {count(hits)} hits: the precision is {percent(element.precision)}. ROC does not depend on how "
         "rare the class is; precision does."

@@ -1,5 +1,7 @@
 """ROC and precision-recall: the curves, a threshold on one of them, and what they mean."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from explorer.data.splits import SPLITS
@@ -8,7 +10,7 @@ from explorer.ui.charts.class_curves import WHOLE, Grip, Size, visible
 from explorer.ui.evaluate import curve_choice, curve_kinds, curve_words, threshold, two_by_two
 from explorer.ui.evaluate.curve_choice import VIEWS, Other
 from explorer.ui.evaluate.curve_kinds import Kind, Roc, Series
-from explorer.ui.evaluate.results import Results
+from explorer.ui.evaluate.names import pair_names, true_names
 from explorer.ui.evaluate.scope import Scope
 from explorer.ui.text import markdown
 
@@ -27,14 +29,16 @@ def show(scope: Scope) -> None:
     left, right = st.columns([1, 2.4], gap="medium")
     with left, st.container(gap="small"):
         classes = scope.a.results.predictions.classes
-        chosen = classes.index(st.selectbox("Class", classes, key="class", bind="query-params"))
+        titles = dict(zip(classes, pair_names(scope), strict=True))
+        picked = st.selectbox("Class", classes, format_func=titles.__getitem__, key="class", bind="query-params")
+        chosen = classes.index(picked)
         value, before = threshold.choose(classes[chosen])
         _panel(scope, chosen, value)
     centre = curve_choice.focus(scope, view, chosen, laid_over)
     with right:
         _figure(scope, kind, view, centre, laid_over, near, value)
     _crossing(scope, chosen, before, value)
-    _meaning(scope.a.results, chosen, value)
+    _meaning(scope, chosen, value)
 
 
 def _laid_over(scope: Scope) -> list[Other]:
@@ -45,7 +49,8 @@ def _laid_over(scope: Scope) -> list[Other]:
         "Other splits",
         options,
         "overlay",
-        "Lays the same curve over that of other images. A training curve far above the test curve means overfitting.",
+        "Lays the same curve over that of other images."
+        + (" A training curve far above the test curve means overfitting." if scope.own else ""),
     )
     splits = {"none": (), "both": (first, second)}.get(asked, (asked,))
     found, problems = curve_choice.others(scope, splits)
@@ -65,7 +70,7 @@ def _figure(
     widgets.figure(
         kind.chart(drawn, centre, size, grip),
         name=name,
-        how_to_read=_how_to_read(kind, centre, size) + _outside(kind, grip, size),
+        how_to_read=_how_to_read(scope, kind, centre, size) + _outside(kind, grip, size),
         table=lambda: kind.table(drawn),
         width="stretch",
         on_select=lambda: threshold.dragged(key),
@@ -90,9 +95,9 @@ def _outside(kind: Kind, grip: Grip | None, size: Size) -> str:
     return " The point of this threshold lies outside of what is shown: turn *Zoom in* off to see it."
 
 
-def _how_to_read(kind: Kind, centre: Series, size: Size) -> str:
-    curve = centre.results.roc.every[centre.which]
-    name = "the macro average" if curve is centre.results.roc.macro else curve.name
+def _how_to_read(scope: Scope, kind: Kind, centre: Series, size: Size) -> str:
+    curve, names = centre.results.roc.every[centre.which], pair_names(scope)
+    name = "the macro average" if curve is centre.results.roc.macro else names[centre.which]
     if kind is Roc:
         return curve_words.read_roc(curve, name, sum(size) > 1)
     rate = curve_kinds.base_rate(centre.results, centre.which)
@@ -104,15 +109,16 @@ def _panel(scope: Scope, chosen: int, value: float) -> None:
     """Show what the threshold means: in words, as two-by-two table, and the rates that follow."""
     from explorer.analysis.thresholds import elements_at
 
+    true = true_names(scope)[chosen]
     element = elements_at(scope.a.results.predictions, chosen, value)
-    st.html(two_by_two.html(element))
-    st.caption(curve_words.at_threshold(element, value, "A: " if scope.b else ""))
+    st.html(two_by_two.html(element, true))
+    st.caption(curve_words.at_threshold(replace(element, name=true), value, "A: " if scope.b else ""))
     if scope.b:
         other = elements_at(scope.b.results.predictions, chosen, value)
-        st.caption(curve_words.at_threshold(other, value, "B: "))
+        st.caption(curve_words.at_threshold(replace(other, name=true), value, "B: "))
     ranking = scope.a.results.rankings.per_class[chosen]
     if not ranking.defined:
-        st.info(curve_words.undefined(element.name, ranking.positives, ranking.negatives))
+        st.info(curve_words.undefined(true, ranking.positives, ranking.negatives))
 
 
 def _crossing(scope: Scope, chosen: int, before: float, value: float) -> None:
@@ -128,16 +134,17 @@ def _crossing(scope: Scope, chosen: int, before: float, value: float) -> None:
     images.show(scope, rows, key="crossing", heading=heading, empty=curve_words.nothing_crossed(name, before, value))
 
 
-def _meaning(results: Results, chosen: int, value: float) -> None:
+def _meaning(scope: Scope, chosen: int, value: float) -> None:
     """Explain areas and averages, and the one kind of curve against the other."""
     from explorer.analysis.thresholds import elements_at
 
+    results, names = scope.a.results, true_names(scope)
     areas, curves = results.areas, results.roc
     element = elements_at(results.predictions, chosen, value)
     paragraphs = [
-        curve_words.area(curves.per_class[chosen], element.name, areas.per_class[chosen]),
-        curve_words.many_curves(curves, areas.macro, areas.micro),
-        curve_words.roc_against_precision(element, value),
+        curve_words.area(curves.per_class[chosen], names[chosen], areas.per_class[chosen], element.name),
+        curve_words.many_curves(curves, areas.macro, areas.micro, pair_names(scope)),
+        curve_words.roc_against_precision(element, value, names[chosen]),
     ]
     for column, paragraph in zip(st.columns(3, gap="medium"), paragraphs, strict=True):
         if paragraph:

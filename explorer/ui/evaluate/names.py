@@ -11,3 +11,10 @@ def true_names(scope: Scope) -> tuple[str, ...]:
         return classes
     own = catalog.get(scope.a.selection.dataset).classes[: len(classes)]
     return own + classes[len(own) :]
+
+
+def pair_names(scope: Scope) -> tuple[str, ...]:
+    """Name every true class with the one that it is matched with by number, where the two have different names."""
+    classes = scope.a.results.predictions.classes
+    pairs = zip(true_names(scope), classes, strict=True)
+    return tuple(own if own == true else f"{true} → {own}" for true, own in pairs)

@@ -40,8 +40,7 @@ def errors(output: Answer, target: int) -> list[tuple[str, str, str]]:
         (
             "Cross-entropy",
             f"{loss(output.cross_entropy(target))} nats",
-            "Minus the natural logarithm of the probability of the target, the loss that training lowers: "
-            "0 is perfect, and it has no upper limit.",
+            "Minus the natural logarithm of the probability of the target: 0 is perfect, and it has no upper limit.",
         ),
         (
             "Rank of the target",

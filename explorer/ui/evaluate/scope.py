@@ -38,11 +38,14 @@ class Scope:
         The second one, where the user has chosen one, on the same images.
     foreign : str or None
         Title of the data set that A was trained on, where the images are from another one.
+    own : bool
+        Whether the images are of the very set that A was trained on, not of drawings for its classes.
     """
 
     a: Judged
     b: Judged | None = None
     foreign: str | None = None
+    own: bool = True
 
     @property
     def both(self) -> tuple[Judged, ...]:

@@ -15,11 +15,18 @@ _NAME = 16
 """Characters of a class name that fit."""
 
 
-def html(element: "ClassElements") -> str:
-    """Return the table, names escaped; rates that are undefined are a dash."""
-    name = html_text(shorten(element.name, _NAME))
+def html(element: "ClassElements", true: str = "") -> str:
+    """Return the table, names escaped; rates that are undefined are a dash.
+
+    Parameters
+    ----------
+    element : ClassElements
+    true : str, optional
+        What the images are called, where that is not the model's name of the class.
+    """
+    name, of = (html_text(shorten(text, _NAME)) for text in (element.name, true or element.name))
     rows = (
-        (name, ("TP", element.true_positives), ("FN", element.false_negatives)),
+        (of, ("TP", element.true_positives), ("FN", element.false_negatives)),
         ("others", ("FP", element.false_positives), ("TN", element.true_negatives)),
     )
     counts = "".join(

@@ -67,7 +67,7 @@ def _one(question: Question) -> None:
         widgets.figure(
             drawn.epsilon_chart(found.tried, classes, level / drawn.GREYS, found.epsilon),
             name="against-epsilon",
-            how_to_read=fooling_words.against_epsilon(found),
+            how_to_read=fooling_words.against_epsilon(found, method),
             table=lambda: drawn.epsilon_table(found.tried, classes),
         )
     fooling_many.defend(question)

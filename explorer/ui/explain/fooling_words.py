@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from explorer.analysis.adversarial_images import Adversarial
+from explorer.analysis.adversarial import STEPS
+from explorer.analysis.adversarial_images import Adversarial, Method
 from explorer.analysis.robustness import RobustPoint, SmallestEpsilon
 from explorer.ui.charts.fooling import GREYS
 from explorer.ui.formats import count, percent
@@ -11,11 +12,16 @@ from explorer.ui.text import markdown
 TYPICAL = 0.05
 """The epsilon by which a curve is explained."""
 ABOUT = {
-    "fgsm": "FGSM (Goodfellow et al., 2015) moves every pixel by epsilon, up or down, whichever raises the loss: one "
-    "step along the sign of the gradient.",
-    "pgd": "PGD (Madry et al., 2018) takes ten smaller steps of that kind from a random start, and never moves a pixel "
-    "by more than epsilon: slower, but stronger.",
+    "fgsm": "FGSM (Goodfellow et al., 2015) moves every pixel by epsilon, up or down, as far as black and white allow: "
+    "one step along the sign of the gradient, which leads away from the class or towards the one chosen.",
+    "pgd": f"PGD (Madry et al., 2018) takes {STEPS} smaller steps of that kind from a random start, and never moves a "
+    "pixel by more than epsilon: slower, but mostly stronger.",
 }
+FAILS: dict[Method, str] = {
+    "fgsm": "as it follows the slope at the image alone",
+    "pgd": f"as its {STEPS} steps may end in another place",
+}
+"""Why an attack may fail again at a larger epsilon."""
 
 
 def epsilon(value: float) -> str:
@@ -52,13 +58,13 @@ def attacked(found: Adversarial, classes: Sequence[str]) -> str:
     )
 
 
-def against_epsilon(found: SmallestEpsilon) -> str:
+def against_epsilon(found: SmallestEpsilon, method: Method = "fgsm") -> str:
     """Explain the probabilities against epsilon."""
     text = "Each line is the probability of a class while every pixel may change by more; the thin line is the epsilon "
     text += "shown above"
     if found.epsilon:
         text += f", the dashed one the smallest that flips the class, {found.epsilon:.3f}"
-    return f"{text}. An attack may fail again at a larger epsilon, as it follows the slope at the image alone."
+    return f"{text}. An attack may fail again at a larger epsilon, {FAILS[method]}."
 
 
 def accuracy(curves: Mapping[str, Sequence[RobustPoint]]) -> str:

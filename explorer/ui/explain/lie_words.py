@@ -47,7 +47,7 @@ def why(found: Examination, target: str) -> str:
         return f"{what} the probability of {markdown(target)} faster than random orders do ({areas}). {forgets}."
     return (
         f"{forgets}, but the probability of {markdown(target)} reacts to its most important pixels no faster than to "
-        f"random ones ({areas})."
+        f"random ones, as far as can be told ({areas})."
     )
 
 
@@ -60,8 +60,8 @@ def curve(curves: PerturbationCurves, what: str) -> str:
     good = "The sooner the line falls" if what == "deletion" else "The sooner the line rises"
     return (
         f"{good}, the better the map. Its area is {percent(area)}; grey is what 95% of {len(curves.random)} random "
-        f"orders give, with areas from {percent(float(low))} to {percent(float(high))}. Of random orders a share of "
-        f"{percent(chance)} does as well."
+        f"orders give, with areas from {percent(float(low))} to {percent(float(high))}. Of these orders and the map's "
+        f"own, a share of {percent(chance)} does as well."
     )
 
 

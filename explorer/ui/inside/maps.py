@@ -80,7 +80,7 @@ def _tsne(subject: Subject, size: int) -> "Embedding | None":
         return None
     place = st.empty()
     with place.container():
-        st.markdown(f"t-SNE lays out {count(size)} images so that neighbours stay neighbours. It takes a few seconds.")
+        st.markdown(f"t-SNE lays out {count(size)} images so that neighbours stay neighbours.")
         if not st.button("Compute the map", type="primary", key="inside-tsne"):
             return None
     return results.keep(TSNE, key, lambda: _compute(subject, size, place))

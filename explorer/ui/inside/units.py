@@ -155,8 +155,9 @@ def _idle(found: "tuple[Activity, ...]", subject: Subject) -> None:
     )
     pictures.read(
         "idle-units",
-        f"{count(failed)} of {count(units)} units fail here. A dead ReLU gives zero to every image and can no longer "
-        f"learn, as its gradient is zero; a saturated sigmoid or tanh hardly moves. {_sparse(found)}",
+        f"{count(failed)} of {count(units)} units fail here. A dead ReLU gives zero to every image, and as its "
+        f"gradient is zero then, none of these images changes its weights; a saturated sigmoid or tanh hardly moves. "
+        f"{_sparse(found)}",
         lambda: (
             ["layer", "unit", "failed", "share of values off", "mean", "highest"],
             [
@@ -186,6 +187,4 @@ def _sparse(found: "tuple[Activity, ...]") -> str:
     if last.failing != "dead":
         return ""
     share = percent(float(last.off.mean()))
-    return (
-        f"That many values are zero is normal: in the last of these layers, ({markdown(last.step.key)}), {share} are."
-    )
+    return f"Single values of zero are no fault: in the last of these layers, ({markdown(last.step.key)}), {share} are."
