@@ -180,7 +180,7 @@ class _SeedLoop(Loop):
         return found
 
     def _check_finite(self) -> None:
-        self._note_failures([math.isfinite(one) for one in self._minimised().tolist()])
+        self._note_failures([math.isfinite(one) for one in self.state.minimised.tolist()])
 
     def _note_failures(self, fine: Sequence[bool]) -> None:
         failures = self.state.failures

@@ -271,12 +271,8 @@ class Loop:
         return self.config.time_budget is not None and self.state.seconds >= self.config.time_budget
 
     def _check_finite(self) -> None:
-        if not math.isfinite(self._minimised().item()):
+        if not math.isfinite(self.state.minimised.item()):
             raise self._diverged()
-
-    def _minimised(self) -> Tensor:
-        """Return the sum over the epoch of what is minimised."""
-        return self.state.objective_sum if self.state.objective else self.state.loss_sum
 
     def _diverged(self) -> DivergedError:
         rate = self.state.optimizer.param_groups[0]["lr"]

@@ -98,6 +98,11 @@ class TrainingState:
     def _hits(self, logits: tuple[Tensor, ...], labels: tuple[Tensor, ...]) -> Tensor:
         return (torch.cat(logits).argmax(1) == torch.cat(labels)).sum()
 
+    @property
+    def minimised(self) -> Tensor:
+        """The sum over the unfinished epoch of what is minimised."""
+        return self.objective_sum if self.objective else self.loss_sum
+
     def note_accuracy(self, accuracy: float) -> None:
         """Take the validation accuracy of the epoch just completed into account."""
         if accuracy > self.best_accuracy:
