@@ -97,7 +97,7 @@ def test_nothing_leaves_the_ball_or_the_range_of_pixels(classifier, split, attac
 def test_epsilon_zero_changes_nothing(classifier, split, attack):
     found = attack.run(classifier, split.images, split.labels, 0)
     np.testing.assert_array_equal(found.images, found.originals)
-    np.testing.assert_allclose(found.logits_after, found.logits_before, atol=1e-6)
+    np.testing.assert_allclose(found.logits_after, found.logits_before, atol=1e-5)
     assert not found.flipped.any()
 
 

@@ -232,8 +232,8 @@ def test_statistics_equal_those_of_all_gradients_at_once(classifier, split):
         "a", classifier, split, batch_size=7, progress=lambda done, total: calls.append((done, total))
     )
     gradient = _whole(classifier, split).astype(np.float64)
-    np.testing.assert_allclose(found.deviation, gradient.std(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(found.mean, gradient.mean(axis=0), rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(found.deviation, gradient.std(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(found.mean, gradient.mean(axis=0), rtol=1e-5, atol=1e-7)
     assert calls == [(done, 40) for done in (7, 14, 21, 28, 35, 40)]
     assert found.n == 40
 

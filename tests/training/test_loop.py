@@ -92,7 +92,7 @@ def test_every_image_comes_once_in_an_order_of_seed_and_epoch(configure):
     assert [len(labels) for _, labels in first] == [64] * 46 + [56]
     pixels = torch.cat([images.flatten(1) for images, _ in first])
     stored = batches.images.float() * batches.scale + batches.black
-    assert torch.equal(pixels.sum(1).sort().values, stored.sum(1).sort().values)
+    torch.testing.assert_close(pixels.sum(1).sort().values, stored.sum(1).sort().values)
     assert all(torch.equal(one[0], two[0]) for one, two in zip(first, again, strict=True))
     assert not torch.equal(first[0][0], second[0][0])
     for step in (1, 17, 33, 46):
@@ -304,7 +304,7 @@ def test_the_average_is_what_is_evaluated(configure, training):
     images = (torch.tensor(split.images[:100]).float().unsqueeze(1) / 255 - spec.mean) / spec.std
     with torch.no_grad():
         average, raw = (network.eval()(images).numpy() for network in (one.state.average, one.state.network))
-    np.testing.assert_allclose(epoch.logits["test"], average, atol=1e-5)
+    np.testing.assert_allclose(epoch.logits["test"], average, rtol=1e-4, atol=1e-4)
     assert np.abs(epoch.logits["test"] - raw).max() > 1e-3
 
 
