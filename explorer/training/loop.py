@@ -276,10 +276,10 @@ class Loop:
 
     def _diverged(self) -> DivergedError:
         rate = self.state.optimizer.param_groups[0]["lr"]
+        rate, lower = float(f"{rate:.2g}"), float(f"{rate / 10:.1g}")
         return DivergedError(
             f"The loss became infinite or undefined in epoch {self.state.epoch + 1}, step {self.state.step}, at a "
-            f"learning rate of {rate:.2g}. Try a lower learning rate, such as {rate / 10:.1g}. "
-            f"{kept(self.state.epoch)}"
+            f"learning rate of {rate:g}. Try a lower learning rate, such as {lower:g}. {kept(self.state.epoch)}"
         )
 
 

@@ -58,7 +58,12 @@ def newest(run: Run, status: Status, history: History) -> None:
     elif view == OBJECTIVE:
         objective(run, history)
     elif not status.epoch:
-        _empty("The first pictures come at the end of epoch 1.")
+        over = status.state == "failed"
+        _empty(
+            "There are no pictures: no epoch was complete."
+            if over
+            else "The first pictures come at the end of epoch 1."
+        )
     else:
         try:
             _show(view, run, status.epoch)

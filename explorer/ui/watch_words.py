@@ -76,7 +76,8 @@ def figures(status: Status, history: History, pending: float | None) -> str:
             text += f", best {formats.percent(best['validation_accuracy'])} after epoch {best['epoch']}"
         parts.append(text)
     else:
-        parts.append("the first accuracy comes at the end of epoch 1")
+        over = status.state == "failed"
+        parts.append("no epoch was complete" if over else "the first accuracy comes at the end of epoch 1")
     text = " · ".join(parts)
     return text[0].upper() + text[1:]
 

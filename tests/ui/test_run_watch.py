@@ -348,6 +348,8 @@ def test_a_run_that_diverged_leads_to_a_lower_rate_instead_of_the_same_again():
     app = opened(run=diverged.id)
     assert button(app, "watch-lower-rate").label == "Try a learning rate of 0.0001"
     assert not [one for one in app.button if one.key == "watch-resume"]
+    assert "no epoch was complete" in words(app)
+    assert "the end of epoch 1" not in words(app)
     full = made("failed", message="The disk was full.")
     assert button(opened(run=full.id), "watch-resume")
 

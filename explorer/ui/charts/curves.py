@@ -41,7 +41,8 @@ def loss_curve(history: History, epochs: int, objective: str = "") -> Spec:
     """
     name = "objective" if objective else "loss"
     steps, lines = _steps(history, name), [row for row in _epochs(history, name) if row["loss"] is not None]
-    held = [row["loss"] for row in (*steps, *lines)][:1] or [0.0, FIRST_LOSS]
+    values = [row["loss"] for row in (*steps, *lines)]
+    held = values[:1] if len(set(values)) > 1 else [0.0, *(values or [FIRST_LOSS])]
     return _filled(_loss_chart(theme.mode(), objective), epochs, "loss", held, steps=steps, epochs=lines)
 
 

@@ -90,7 +90,10 @@ def _grip(scope: Scope, kind: Kind, view: str, centre: Series, size: Size, value
 
 def _outside(kind: Kind, grip: Grip | None, size: Size) -> str:
     """Say that the point is not to be seen, where it is not."""
-    if grip is None or visible(*(getattr(grip.here, name) for name in kind.place), kind.frame(size)).all():
+    if grip is None:
+        return ""
+    x, y = (getattr(grip.here, name) for name in kind.place)
+    if visible(x, y, kind.frame(size)).all():
         return ""
     return " The point of this threshold lies outside of what is shown: turn *Zoom in* off to see it."
 
