@@ -77,7 +77,7 @@ def test_the_first_layer_is_first_by_number_not_by_letter():
 
 def test_several_input_channels_are_averaged():
     weights = torch.arange(2 * 3 * 2 * 2, dtype=torch.float32).view(2, 3, 2, 2)
-    np.testing.assert_allclose(first_layer_filters({"0.weight": weights}).images, weights.mean(1).numpy())
+    np.testing.assert_allclose(first_layer_filters({"0.weight": weights}).images, weights.mean(1).numpy(), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
