@@ -5,6 +5,7 @@ does the network decide by the pixels that the map calls important (`perturbatio
 other: the image itself finds the pixels that matter, since black ones cannot, but is the same for every network.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 from explorer.analysis.attribution.method import Explain
 from explorer.analysis.attribution.target import Target
 from explorer.analysis.perturbation import REPEATS, STEPS, PerturbationCurves, perturbation_curves
-from explorer.analysis.randomisation import DRAWS, Randomised, cascade, parametrised_layers
+from explorer.analysis.randomisation import DRAWS, FloatArray, Randomised, cascade, is_constant, parametrised_layers
+from explorer.errors import ConfigError
 
 ALIKE = 0.5
 """Rank correlation from which two maps count as the same picture.
@@ -27,12 +29,19 @@ feature ablation and Grad-CAM of the last convolution, whose coarse maps are ali
 """
 
 
+CONSTANT = (
+    "Nothing to examine: this map has the same value everywhere, so it names no pixel to take away first. "
+    "Choose another method, layer or option, or another class."
+)
+
+
 class Verdict(StrEnum):
     """What an examination comes to."""
 
     FOLLOWS = "follows the model"
     CHANCE = "no better than chance on this image"
     INDEPENDENT = "does not depend on the weights"
+    UNKNOWN = "nothing to compare it with"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +75,23 @@ class Examination:
         """How alike the map is to those of networks with random weights throughout, 0 to 1; None while incomplete.
 
         The median over the draws of the size of the rank correlation: its size, because random weights may as well
-        turn a picture into its negative. 1 for a model that has no weights.
+        turn a picture into its negative. Constant maps are not counted; NaN where all of them are. 1 for a model that
+        has no weights.
         """
         if not self.complete:
             return None
-        return float(np.median(np.abs(self.stages[-1].signed))) if self.stages else 1.0
+        if not self.stages:
+            return 1.0
+        return _median(np.abs(self.stages[-1].signed))
 
     @property
     def indifferent_to(self) -> tuple[str, ...]:
-        """The layers, from the output down, that could be randomised before the map became another one."""
-        alike = [float(np.median(stage.signed)) >= ALIKE for stage in self.stages]
-        first = alike.index(False) if False in alike else len(alike)
+        """The layers, from the output down, that could be randomised before the map became another one.
+
+        Where the maps are constant, they are not another one.
+        """
+        differs = [_median(stage.signed) < ALIKE for stage in self.stages]
+        first = differs.index(True) if True in differs else len(differs)
         return tuple(stage.layer for stage in self.stages[:first])
 
     @property
@@ -89,9 +104,13 @@ class Examination:
            insertion area among the largest (`PerturbationCurves.better_than_chance`). Of maps that know nothing, at
            most one in twenty is taken for a good one.
         3. Otherwise "no better than chance on this image", which is a finding on one image, not on the method.
+
+        Where every map of a network with random weights is constant, there is "nothing to compare it with".
         """
         if self.similarity is None:
             return None
+        if math.isnan(self.similarity):
+            return Verdict.UNKNOWN
         if self.similarity >= ALIKE:
             return Verdict.INDEPENDENT
         return Verdict.FOLLOWS if self.curves.better_than_chance else Verdict.CHANCE
@@ -138,9 +157,11 @@ def examine(
     CheckpointError
         Outputs of the model or values of the map are not finite.
     ConfigError
-        A class does not exist.
+        A class does not exist, or the map is constant, so that it names no pixel to take away first.
     """
     attribution = explain(classifier, pixels, target)
+    if is_constant(attribution.detach().cpu().numpy()):
+        raise ConfigError(CONSTANT)
     curves = perturbation_curves(
         classifier, pixels, target, attribution, baseline=baseline, steps=steps, repeats=repeats, seed=seed
     )
@@ -150,3 +171,9 @@ def examine(
     for stage in cascade(explain, classifier, pixels, target, attribution, draws=draws, seed=seed):
         found = replace(found, stages=(*found.stages, stage))
         yield found
+
+
+def _median(correlations: FloatArray) -> float:
+    """Return the median of those that are defined, NaN where none is."""
+    defined = correlations[~np.isnan(correlations)]
+    return float(np.median(defined)) if len(defined) else math.nan

@@ -20,6 +20,8 @@ from explorer.analysis.attribution.target import Target
 
 FloatArray = NDArray[np.float64]
 
+ROUNDING = 1e-6
+"""Differences within a map that are no more than this share of its largest value come from rounding."""
 DRAWS = 5
 """How often all the weights are drawn anew."""
 DRAWS_BETWEEN = 2
@@ -39,7 +41,8 @@ class Randomised:
     kind : str
         Its type, such as 'Conv2d'.
     signed : ndarray
-        float64, shape (D,): for each draw of weights, the rank correlation (Spearman) of the two maps, -1 to 1.
+        float64, shape (D,): for each draw of weights, the rank correlation (Spearman) of the two maps, -1 to 1; NaN
+        where one of them is constant.
     absolute : ndarray
         float64, shape (D,): the same of the maps without sign.
     example : Tensor
@@ -134,18 +137,24 @@ def rank_correlations(values: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray
-        float64, shape (D,), -1 to 1. Where a row is constant, the correlation is undefined and said to be 0, as such a
-        map shows nothing that could be alike.
+        float64, shape (D,), -1 to 1. Where a row is constant, the correlation is undefined and NaN: such a map shows
+        nothing, so it is neither the same map nor another one.
     """
     from scipy.stats import rankdata
 
     ranks = rankdata(values, axis=1)
+    ranks[[is_constant(row) for row in values]] = 0
     ranks -= ranks.mean(axis=1, keepdims=True)
     lengths = np.sqrt((ranks**2).sum(axis=1))
     scale = lengths[0] * lengths[1:]
     products = ranks[1:] @ ranks[0]
-    correlations: FloatArray = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
+    correlations: FloatArray = np.divide(products, scale, out=np.full_like(products, np.nan), where=scale > 0)
     return correlations
+
+
+def is_constant(values: NDArray[np.floating]) -> bool:
+    """Whether a map has the same value everywhere, but for rounding, so that it prefers no pixel."""
+    return float(np.ptp(values)) <= ROUNDING * float(np.abs(values).max(initial=0.0))
 
 
 def _own(module: nn.Module) -> list[tuple[str, nn.Parameter]]:

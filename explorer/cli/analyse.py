@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from explorer.cli.output import Json, percent, print_json, print_table
+from explorer.cli.output import Json, print_json, print_table
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError
 from explorer.store.catalog import resolve
+from explorer.ui.formats import area, percent
 
 if TYPE_CHECKING:
     from explorer.analysis.predictions import Predictions
@@ -202,7 +203,7 @@ def _between(ends: list[float | None] | None, written: Callable[[float | None], 
 
 
 def _figure(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+    return "undefined" if value is None else area(value)
 
 
 def _matrix(

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from explorer.cli.output import Json, percent, print_json
+from explorer.cli.output import Json, print_json
 from explorer.errors import RunError
 from explorer.store import runs
+from explorer.ui.formats import percent
 
 
 def add_commands(app: typer.Typer) -> None:

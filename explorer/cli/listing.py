@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 import typer
 
-from explorer.cli.output import Json, percent, print_json, print_table
+from explorer.cli.output import Json, print_json, print_table
 from explorer.data import catalog as datasets
 from explorer.errors import ExplorerError
 from explorer.store import catalog, runs
+from explorer.ui.formats import percent
 
 Item = TypeVar("Item")
 

@@ -25,8 +25,3 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*row)
     Console(markup=False, emoji=False).print(table)
-
-
-def percent(value: float | None) -> str:
-    """Write a share as percent with one decimal."""
-    return "–" if value is None else f"{value:.1%}"

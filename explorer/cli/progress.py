@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from explorer.store.runs import Run
+from explorer.ui.formats import percent
 
 if TYPE_CHECKING:
     from explorer.training.records import Epoch
@@ -69,7 +70,8 @@ class TrainingProgress:
         seeds = f" of {len(epochs)} seeds" if len(epochs) > 1 else ""
         self.console.print(
             f"epoch {epochs[0].epoch}/{self.epochs}{seeds}: loss {mean('train_loss'):.4f}, "
-            f"training accuracy {mean('train_accuracy'):.1%}, validation accuracy {mean('validation_accuracy'):.1%}, "
+            f"training accuracy {percent(mean('train_accuracy'))}, "
+            f"validation accuracy {percent(mean('validation_accuracy'))}, "
             f"{mean('train_seconds'):.1f} s",
             highlight=False,
             soft_wrap=True,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from explorer.cli.output import Json, percent, print_json
+from explorer.cli.output import Json, print_json
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.runs import RESUMABLE
+from explorer.ui.formats import percent
 
 if TYPE_CHECKING:
     from explorer.training.config import TrainConfig

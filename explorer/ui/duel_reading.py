@@ -7,7 +7,7 @@ from explorer.studies.duels import SIDES
 from explorer.ui import formats
 from explorer.ui.charts.duel import Race
 from explorer.ui.duel_curves import side_mean
-from explorer.ui.duel_words import many, points
+from explorer.ui.duel_words import points
 from explorer.ui.text import markdown
 
 
@@ -20,11 +20,11 @@ def accuracy(race: Race, seeds: int) -> str:
     if one is None or two is None:
         return text + "The first points come with the first complete epoch."
     a, b = (markdown(label) for label in race.labels)
-    gap = abs(two["accuracy"] - one["accuracy"])
+    gap = abs(formats.points(one["accuracy"], two["accuracy"]))
     now = f"After epoch {one['epoch']} **{a}** has {formats.percent(one['accuracy'])}"
     if one["epoch"] != two["epoch"]:
         return f"{text}{now}, after epoch {two['epoch']} **{b}** has {formats.percent(two['accuracy'])}."
-    return f"{text}{now} and **{b}** {formats.percent(two['accuracy'])}, {points(gap)} apart."
+    return f"{text}{now} and **{b}** {formats.percent(two['accuracy'])}, {gap:.1f} points apart."
 
 
 def loss(race: Race) -> str:
@@ -52,5 +52,5 @@ def differences(values: Mapping[int, float], found: Difference) -> str:
     )
     return (
         f"{text}The bar is the 95% interval of the mean, from {points(found.low, '')} to {points(found.high)} "
-        f"(Student's t for {many(found.n, 'pair')}): it {zero} 0, {meaning}."
+        f"(Student's t for {formats.many(found.n, 'pair')}): it {zero} 0, {meaning}."
     )

@@ -95,7 +95,7 @@ def _table(standing: Standing, found: Difference) -> None:
             "Seed": str(seed),
             a: _percent(first),
             b: _percent(second),
-            DIFFERENCE: 100 * standing.differences[seed] if seed in standing.differences else None,
+            DIFFERENCE: _difference(standing, seed, first, second),
             "Time A": formats.seconds(first.status.seconds),
             "Time B": formats.seconds(second.status.seconds),
         }
@@ -104,7 +104,7 @@ def _table(standing: Standing, found: Difference) -> None:
     if found.n > 1:
         pairs = _finished(standing)
         one, two = _means(pairs)
-        rows.append({"Seed": "mean", a: 100 * one, b: 100 * two, DIFFERENCE: 100 * found.mean})
+        rows.append({"Seed": "mean", a: 100 * one, b: 100 * two, DIFFERENCE: formats.points(one, two, 2)})
         for index, name in enumerate(("Time A", "Time B")):
             rows[-1][name] = formats.seconds(fmean(pair[index].status.seconds for pair in pairs))
     column = st.column_config
@@ -125,6 +125,12 @@ def _table(standing: Standing, found: Difference) -> None:
     if any(is_computed_together(runs) for runs in standing.sides.values()):
         text += " The seeds of a side were computed at once, so each time is that of all of them together."
     st.caption(text)
+
+
+def _difference(standing: Standing, seed: int, first: Summary, second: Summary) -> float | None:
+    """Return by how many points B is better, as the table shows both; None while a side goes on."""
+    one, two = first.status.best_accuracy, second.status.best_accuracy
+    return None if seed not in standing.differences or one is None or two is None else formats.points(one, two, 2)
 
 
 def _percent(run: Summary) -> float | None:

@@ -5,7 +5,7 @@ import streamlit as st
 from explorer.studies import duels
 from explorer.studies.duels import Duel
 from explorer.training import supervisor
-from explorer.ui import address, duel_curves, duel_reading, duel_words, messages
+from explorer.ui import address, duel_curves, duel_reading, duel_words, formats, messages
 from explorer.ui.charts import duel as drawings
 from explorer.ui.duel_standing import Standing, is_computed_together, look
 from explorer.ui.duel_steering import controls
@@ -111,5 +111,5 @@ def _curves(standing: Standing) -> None:
 
 def _title(duel: Duel) -> str:
     time = duel.id[14:20]
-    seeds = duel_words.many(len(duel.runs["a"]), "seed")
+    seeds = formats.many(len(duel.runs["a"]), "seed")
     return f"{duel_words.title(duel)} · {seeds} · {time[:2]}:{time[2:4]}:{time[4:]}"

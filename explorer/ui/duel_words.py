@@ -50,11 +50,6 @@ def title(duel: Duel) -> str:
     return f"{setting(duel.field)}: {one} against {two}"
 
 
-def many(count: int, what: str) -> str:
-    """Write a number of things."""
-    return f"{formats.count(count)} {what}{'s' * (count != 1)}"
-
-
 def common(standing: Standing) -> str:
     """Say what both sides have in common."""
     if not standing.runs:
@@ -63,8 +58,8 @@ def common(standing: Standing) -> str:
     own = standing.duel.field.removeprefix(OPTION)
     parts = [
         f"{model(str(config.get('model', '')))} on {runs_words.dataset(str(config.get('dataset', '')))}",
-        many(standing.seeds, "seed"),
-        f"{many(standing.runs[0].status.epochs, 'epoch')}",
+        formats.many(standing.seeds, "seed"),
+        f"{formats.many(standing.runs[0].status.epochs, 'epoch')}",
     ]
     for name, found in runs_words.changed_settings(config).items():
         if name.removeprefix(runs_words.OPTION) not in (own, "epochs", "seed", "device", "threads", "snapshots"):
@@ -156,7 +151,11 @@ def left(standing: Standing, together: bool) -> str:
         Whether the seeds of a side are one computation.
     """
     if standing.is_active and not standing.running:
-        return f"Waits for its turn; {many(standing.before, 'run')} before it." if standing.before else "Starts soon."
+        return (
+            f"Waits for its turn; {formats.many(standing.before, 'run')} before it."
+            if standing.before
+            else "Starts soon."
+        )
     if not standing.running:
         return ""
     progress = sum(run.status.progress for run in standing.runs) / len(standing.runs)
@@ -179,7 +178,7 @@ def problems(standing: Standing) -> list[str]:
     texts += [markdown(problem) for problem in standing.problems]
     gone = 2 * standing.seeds - len(standing.runs) - len(standing.problems)
     if gone:
-        texts.append(f"{many(gone, 'run')} of this duel {'are' if gone > 1 else 'is'} no longer here.")
+        texts.append(f"{formats.many(gone, 'run')} of this duel {'are' if gone > 1 else 'is'} no longer here.")
     return texts
 
 
@@ -205,21 +204,21 @@ def verdict(duel: Duel, found: Difference | None, accuracies: tuple[float, float
     if found is None:
         return Verdict("No seed is finished on both sides, so there is nothing to compare.", False)
     one, two = (markdown(f"{name} ({text})") for name, text in zip("AB", values(duel), strict=True))
-    better, gain = (two, found.mean) if found.mean >= 0 else (one, -found.mean)
+    better, gap = two if found.mean >= 0 else one, formats.points(*accuracies, 2)
     measured = (
-        f"The best validation accuracy is {formats.percent(accuracies[0])} for A and "
-        f"{formats.percent(accuracies[1])} for B{' on average' if found.n > 1 else ''}."
+        f"The best validation accuracy is {formats.percent(accuracies[0], 2)} for A and "
+        f"{formats.percent(accuracies[1], 2)} for B{' on average' if found.n > 1 else ''}."
     )
     if found.low is None or found.high is None:
-        lead = f"{better} is ahead by {points(gain)}" if gain else "both sides are level"
+        lead = f"{better} is ahead by {abs(gap):.2f} points" if found.mean else "both sides are level"
         text = f"**One seed says nothing about chance**: here {lead}, with another seed it may be the other way round."
         return Verdict(f"{text} {measured} Repeat with five.", False)
     if found.is_distinguishable:
         low, high = sorted((found.low, found.high) if found.mean >= 0 else (-found.high, -found.low))
-        interval = f"95% interval {points(low, '')} to {points(high, '')}, {many(found.n, 'seed')}"
-        return Verdict(f"**{better} is better by {points(gain)}** ({interval}). {measured}", True)
-    text = f"**Not distinguishable over these {many(found.n, 'seed')}**: the difference, B minus A, is "
-    text += f"{points(found.mean)}, 95% interval {points(found.low, '')} to {points(found.high, '')}."
+        interval = f"95% interval {points(low, '')} to {points(high, '')}, {formats.many(found.n, 'seed')}"
+        return Verdict(f"**{better} is better by {abs(gap):.2f} points** ({interval}). {measured}", True)
+    text = f"**Not distinguishable over these {formats.many(found.n, 'seed')}**: the difference, B minus A, is "
+    text += f"{formats.signed(gap, 2)} points, 95% interval {points(found.low, '')} to {points(found.high, '')}."
     few = " So few seeds leave a wide interval; repeat with five." if found.n < ENOUGH_SEEDS else ""
     return Verdict(f"{text} {measured}{few}", False)
 

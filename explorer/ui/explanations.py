@@ -1,6 +1,5 @@
 """What the figures mean, in plain words and with the user's own numbers. Markdown, names escaped."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,8 +7,10 @@ from numpy.typing import NDArray
 
 from explorer.analysis.confusion import ClassElements, ConfusionMatrix
 from explorer.analysis.intervals import wilson
+from explorer.analysis.randomisation import is_constant
+from explorer.ui import formats
 from explorer.ui.charts.matrix import MatrixView
-from explorer.ui.formats import count, percent
+from explorer.ui.formats import count, many, percent
 from explorer.ui.text import markdown
 
 METHODS = {
@@ -63,15 +64,23 @@ _READING = {
 }
 
 
+_NO_INFLUENCE = "by this method no pixel has an influence on {score}."
+_ZERO = {
+    "grad-cam": "the maps of this layer speak against {score}, or not at all, at every place, and Grad-CAM keeps only "
+    "what speaks for it.",
+    "layer-activation": "at this layer the image has no answer. It does not depend on {score}.",
+}
+
+
 def accuracy(matrix: ConfusionMatrix) -> str:
     """Explain the accuracy."""
-    return f"{count(int(matrix.counts.trace()))} of {count(matrix.n)} images are classified correctly."
+    return f"{_classified(int(matrix.counts.trace()), matrix.n)} correctly."
 
 
 def interval(matrix: ConfusionMatrix) -> str:
     """Write the 95% Wilson interval of the accuracy."""
     low, high = wilson(int(matrix.counts.trace()), matrix.n)
-    return f"{percent(low).removesuffix('%')} to {percent(high)}" if matrix.n else "–"
+    return formats.interval(low, high) or "–"
 
 
 def rounded(epoch: int | None) -> str:
@@ -85,7 +94,7 @@ def rounded(epoch: int | None) -> str:
 def misclassification(matrix: ConfusionMatrix) -> str:
     """Explain the misclassification rate."""
     wrong = matrix.n - int(matrix.counts.trace())
-    return f"{count(wrong)} of {count(matrix.n)} images are classified wrongly: 1 minus the accuracy."
+    return f"{_classified(wrong, matrix.n)} wrongly: 1 minus the accuracy."
 
 
 def confusion(
@@ -104,7 +113,7 @@ def confusion(
     if not counts[row, column]:
         return text + "Here nothing stands beside it: no image is classified wrongly."
     most = int(counts[row, column])
-    errors = f"{count(most)} images of {true} were" if most > 1 else f"1 image of {true} was"
+    errors = f"{many(most, 'image')} of {true} {'was' if most == 1 else 'were'}"
     text += f"The most frequent error: {errors} taken for {predicted}"
     if view == "By row":
         text += f", which is {percent(float(matrix.by_row[row, column]))} of all {true}; rows add up to 100%"
@@ -124,10 +133,10 @@ def rates(element: ClassElements) -> list[tuple[str, str]]:
     found, called = _of(tp, tp + fn, f"of {name}", "are found"), _of(tp, tp + fp, f"called {name}", f"are {name}")
     spared = _of(tn, tn + fp, "of other classes", "are not called so")
     return [
-        (f"Precision {_rate(element.precision)}", f"{called}: TP / (TP + FP)."),
-        (f"Recall {_rate(element.recall)}", f"{found}: TP / (TP + FN)."),
-        (f"Specificity {_rate(element.specificity)}", f"{spared}: TN / (TN + FP)."),
-        (f"F1 {_rate(element.f1)}", "harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN)."),
+        (f"Precision {percent(element.precision)}", f"{called}: TP / (TP + FP)."),
+        (f"Recall {percent(element.recall)}", f"{found}: TP / (TP + FN)."),
+        (f"Specificity {percent(element.specificity)}", f"{spared}: TN / (TN + FP)."),
+        (f"F1 {percent(element.f1)}", "harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN)."),
     ]
 
 
@@ -154,16 +163,18 @@ def attribution(method: str, target: str, values: NDArray[np.floating], against:
     score = score_of(target, against)
     row, column = divmod(int(np.abs(values).argmax()), values.shape[1])
     if not values.any():
-        return f"The map is zero everywhere: by this method no pixel has an influence on {score}."
+        return f"The map is zero everywhere: {_ZERO.get(method, _NO_INFLUENCE).format(score=score)}"
+    if is_constant(values):
+        return f"The map has the same value everywhere, {values[0, 0]:.3g}: by this method no pixel stands out."
     place = f"row {row}, column {column}"
     return _READING[method].format(score=score, place=place, total=float(values.sum(dtype=np.float64)))
 
 
-def _rate(value: float) -> str:
-    return percent(None if math.isnan(value) else value)
+def _classified(part: int, whole: int) -> str:
+    return f"{count(part)} of {many(whole, 'image')} {'is' if whole == 1 else 'are'} classified"
 
 
 def _of(part: int, whole: int, which: str, what: str) -> str:
     if not whole:
         return f"undefined, as there are no images {which}"
-    return f"{count(part)} of {count(whole)} images {which} {what}"
+    return f"{count(part)} of {many(whole, 'image')} {which} {what}"

@@ -99,4 +99,4 @@ def _dataset(name: str | None) -> DatasetSpec | None:
 
 def _percent(entry: Entry, metric: str) -> float | None:
     value = entry.checkpoint.metrics.get(metric)
-    return 100 * value if isinstance(value, float) and 0 <= value <= 1 else None
+    return formats.cell(value) if isinstance(value, float) and 0 <= value <= 1 else None

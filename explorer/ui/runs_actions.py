@@ -13,7 +13,7 @@ from explorer.store import runs
 from explorer.store.runs import Run
 from explorer.store.summaries import Summary
 from explorer.training import queue
-from explorer.ui import runs_filters
+from explorer.ui import formats, runs_filters
 from explorer.ui.text import markdown, plain, shorten
 
 _NOTICE = "runs:notice"
@@ -121,7 +121,7 @@ def for_all(chosen: Sequence[Summary]) -> None:
     """Show the buttons for any number of chosen runs; in a horizontal container."""
     ids = tuple(run.id for run in chosen)
     st.button(
-        "Delete" if len(ids) == 1 else f"Delete {len(ids):,} runs",
+        "Delete" if len(ids) == 1 else f"Delete {formats.many(len(ids), 'run')}",
         icon=":material/delete:",
         key="runs-delete",
         on_click=discard,

@@ -110,9 +110,9 @@ def _read_accuracy(drawn: Sequence[Curve]) -> str:
     text += f"At its best **{markdown(best[1])}** names {formats.percent(best[0])} of the validation images correctly"
     if len(drawn) == 1:
         return text + "."
-    points = 100 * (best[0] - worst[0])
     return (
-        f"{text}, {points:.1f} points more than **{markdown(worst[1])}** ({formats.percent(worst[0])}). "
+        f"{text}, {formats.points(worst[0], best[0]):.1f} points more than **{markdown(worst[1])}** "
+        f"({formats.percent(worst[0])}). "
         "A difference as small as that between two seeds of the same settings says nothing."
     )
 

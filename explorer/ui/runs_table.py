@@ -53,7 +53,7 @@ def _row(run: Summary) -> dict[str, Any]:
     return {
         "Name": plain(run.name),
         "State": runs_words.state(run),
-        "Validation": None if status.best_accuracy is None else 100 * status.best_accuracy,
+        "Validation": formats.cell(status.best_accuracy),
         "By epoch": [round(100 * value, 2) for value in status.curve],
         "Epochs": status.epoch,
         "of": status.epochs,

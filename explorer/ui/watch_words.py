@@ -36,7 +36,7 @@ def describe(status: Status, config: Mapping[str, Any] | None = None, before: in
     """
     config = config or {}
     if status.state == "queued":
-        return "**Waiting** for its turn" + (f"; {_many(before, 'run')} before it" if before else "")
+        return "**Waiting** for its turn" + (f"; {formats.many(before, 'run')} before it" if before else "")
     if status.state == "finished":
         return f"**Finished** after {_end(status, config)} · {formats.seconds(status.seconds)}"
     epoch = f"epoch {formats.count(min(status.epoch + 1, status.epochs))} of {formats.count(status.epochs)}"
@@ -94,12 +94,14 @@ def rate(value: float) -> str:
 
 def damaged(lines: int) -> str:
     """Say that lines of the history are left out."""
-    return f"{_many(lines, 'damaged line')} of the history {'is' if lines == 1 else 'are'} left out of the curves."
+    return (
+        f"{formats.many(lines, 'damaged line')} of the history {'is' if lines == 1 else 'are'} left out of the curves."
+    )
 
 
 def _end(status: Status, config: Mapping[str, Any]) -> str:
     """Say after how many epochs a run ended, and why."""
-    done = _many(status.epoch, "epoch")
+    done = formats.many(status.epoch, "epoch")
     if status.epoch < status.epochs:
         done += f" of {formats.count(status.epochs)}"
     reason = status.reason or ("epochs" if status.epoch == status.epochs else "time")
@@ -108,10 +110,6 @@ def _end(status: Status, config: Mapping[str, Any]) -> str:
         return f"{done}; the time was up" + (f" ({formats.seconds(float(budget))})" if budget else "")
     if reason == "patience":
         patience = config.get("patience")
-        span = f"for {_many(int(patience), 'epoch')}" if patience else "any more"
+        span = f"for {formats.many(int(patience), 'epoch')}" if patience else "any more"
         return f"{done}; the validation accuracy had not risen {span}"
     return f"{done}; you ended it" if reason == "user" else done
-
-
-def _many(count: int, what: str) -> str:
-    return f"{formats.count(count)} {what}{'s' * (count != 1)}"

@@ -45,8 +45,8 @@ class Twice(nn.Module):
     ("name", "options", "expected"),
     [
         ("lenet", {}, "network.4"),
-        ("cnn", {}, "network.3"),
-        ("cnn", {"leave_out": "conv2", "after_first": "batch-norm"}, "network.1"),
+        ("cnn", {}, "network.5"),
+        ("cnn", {"leave_out": "conv2", "after_first": "batch-norm"}, "network.2"),
         ("resnet", {}, "network.6"),
         ("resnet", {"depth": 3, "width": 2}, "network.5"),
     ],

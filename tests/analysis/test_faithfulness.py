@@ -140,7 +140,7 @@ def test_rank_correlations_equal_scipy():
     expected = [stats.spearmanr(values[0], row).statistic for row in values[1:]]
     np.testing.assert_allclose(rank_correlations(values), expected)
     np.testing.assert_allclose(rank_correlations(np.stack([values[0], -values[0], values[0] ** 3])), [-1, 1])
-    assert rank_correlations(np.stack([values[0], np.ones(50)])).tolist() == [0]
+    assert np.isnan(rank_correlations(np.stack([values[0], np.ones(50), np.ones(50) + 1e-9 * values[1]]))).all()
 
 
 def test_the_cascade_randomises_a_copy_from_the_output_down(rectified, image):
@@ -195,11 +195,10 @@ def test_a_stage_compares_the_maps_of_the_randomised_network(rectified, image):
         (_contributions, Verdict.FOLLOWS),
         (METHODS["integrated-gradients"].with_options(), Verdict.FOLLOWS),
         (_fresh_noise(3), Verdict.CHANCE),
-        (lambda classifier, pixels, target: torch.zeros_like(pixels), Verdict.CHANCE),
         (_edges, Verdict.INDEPENDENT),
         (lambda classifier, pixels, target: pixels.clone(), Verdict.INDEPENDENT),
     ],
-    ids=["contributions", "integrated", "noise", "nothing", "edges", "image"],
+    ids=["contributions", "integrated", "noise", "edges", "image"],
 )
 def test_verdicts_on_a_linear_model(decided, image, explain, expected):
     target = decided(image).argmax(dim=1)
@@ -209,6 +208,24 @@ def test_verdicts_on_a_linear_model(decided, image, explain, expected):
     assert last.verdict == expected
     assert last.layers == ("network.1",)
     assert torch.equal(last.attribution, before[0].attribution)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25])
+def test_a_constant_map_is_refused(decided, image, value):
+    with pytest.raises(ConfigError, match="Nothing to examine"):
+        next(examine(lambda model, pixels, target: torch.full_like(pixels, value), decided, image, torch.tensor([1])))
+
+
+def test_constant_maps_of_random_networks_are_not_another_map(decided, image):
+    """A method that answers for the trained network alone: nothing can be said of what its map depends on."""
+    explain = lambda classifier, pixels, target: pixels * (classifier is decided)  # noqa: E731
+    *_, last = examine(explain, decided, image, torch.tensor([1]))
+    assert last.verdict == Verdict.UNKNOWN
+    assert np.isnan(last.similarity)
+    assert last.indifferent_to == last.layers
+    some = Examination(image, last.curves, ("a",), (_stage("a", np.nan, 0.9, np.nan, 0.8, np.nan),))
+    assert some.similarity == pytest.approx(0.85)
+    assert some.verdict == Verdict.INDEPENDENT
 
 
 def _stage(layer, *signed):

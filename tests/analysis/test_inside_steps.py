@@ -249,3 +249,23 @@ def test_the_field_of_a_residual_network_holds_every_pixel_with_a_gradient():
     inside[top : bottom + 1, left : right + 1] = True
     assert not gradient[0, 0].numpy()[~inside].any()
     assert gradient[0, 0].numpy()[inside].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "key", "position"), [("cnn", {}, "3", (2, 4)), ("mlp", {"hidden": [5]}, "1", None)]
+)
+def test_the_table_of_one_output_adds_up_and_says_of_which(name, options, key, position):
+    from explorer.ui.inside.output import table
+
+    found = arithmetic(made(name, options), IMAGE, key, 2, position)
+    header, rows = table(found)
+    lines = [dict(zip(header, row, strict=True)) for row in rows]
+    assert {(line["unit"], line["output_row"], line["output_column"]) for line in lines} == {
+        (2, *(position or (None, None)))
+    }
+    products = [line for line in lines if line["part"] == "product"]
+    assert all(line["amount"] == pytest.approx(line["value"] * line["weight"]) for line in products)
+    bias, total = lines[-2:]
+    assert (bias["part"], total["part"]) == ("bias", "sum")
+    assert sum(line["amount"] for line in products) + bias["amount"] == pytest.approx(found.output, abs=1e-4)
+    assert total["amount"] == pytest.approx(found.output, abs=1e-4)

@@ -193,6 +193,12 @@ def test_tsne_keeps_groups_apart_reports_and_stops():
     distances = np.linalg.norm(found.points[:, None] - found.points, axis=-1)
     np.fill_diagonal(distances, np.inf)
     assert (groups[distances.argmin(axis=1)] == groups).mean() > 0.95
+    again, other = tsne(features), tsne(features, seed=1)
+    np.testing.assert_array_equal(again.points, found.points)
+    apart = np.linalg.norm(other.points[:, None] - other.points, axis=-1)
+    np.fill_diagonal(apart, np.inf)
+    assert not np.allclose(apart, distances, rtol=0.05)
+    assert (groups[apart.argmin(axis=1)] == groups).mean() > 0.95
     short = tsne(features, seconds=0)
     assert (short.steps, short.complete) == (250, False)
     with pytest.raises(KeyboardInterrupt):

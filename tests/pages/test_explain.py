@@ -1,5 +1,7 @@
 """The page Explain: its sections, what stands in the URL, and what is said where something is wrong."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,10 +9,11 @@ import torch
 
 import models
 from explorer.analysis.adversarial import Attack
-from explorer.analysis.attribution import METHODS, Target, input_gradient
+from explorer.analysis.attribution import METHODS, Target, grad_cam, input_gradient
 from explorer.analysis.predictions import to_pixels
 from explorer.data.splits import Split, load_split
-from explorer.paths import home
+from explorer.paths import SHIPPED_CHECKPOINTS, home
+from explorer.store import catalog
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import FORMAT, Metadata, load_checkpoint, save_checkpoint
 from explorer.store.runs import Status, create
@@ -358,3 +361,34 @@ def test_options_and_margins_reach_the_method_and_its_completeness(run, classifi
         margins = [float(classifier(one)[0, 5] - classifier(one)[0, 2]) for one in (pixels, start)]
     assert found.gained == pytest.approx(margins[0] - margins[1], abs=1e-4)
     assert found.error == pytest.approx(0, abs=1e-3)
+
+
+def test_an_empty_grad_cam_says_what_was_erased_and_offers_the_signed_map(open_page, monkeypatch, split):
+    monkeypatch.setattr(catalog, "SHIPPED_CHECKPOINTS", SHIPPED_CHECKPOINTS)
+    options = {"grad-cam": {"layer": "network.3"}}
+    query = {"checkpoint": "fashion-mnist-cnn", "methods": "grad-cam", "options": json.dumps(options)}
+    app = open_page("explain", **query)
+    assert not app.exception
+    model = load_checkpoint(SHIPPED_CHECKPOINTS / "fashion-mnist-cnn.safetensors").classifier()
+    pixels = to_pixels(split.images[:1])
+    signed = grad_cam.attribute(model, pixels, model(pixels).argmax(1), layer="network.3", positive_only=False)
+    assert float(signed.max()) < 0
+    ends = [f"{float(end):.2g}".replace("-", "−") for end in (signed.min(), signed.max())]
+    assert f"ran from {ends[0]} to {ends[1]}" in said(app)
+    app.button(key="signed-grad-cam").click().run()
+    assert not app.exception
+    assert "signed-grad-cam" not in {button.key for button in app.button}
+    assert json.loads(app.query_params["options"]) == {"grad-cam": {"layer": "network.3", "positive_only": False}}
+    refused = open_page("explain", show="lie-detector", **query)
+    assert not refused.exception
+    assert any("Nothing to examine" in info.value for info in refused.info)
+
+
+def test_unknown_methods_in_a_link_are_named(open_page, run):
+    app = open_page("explain", checkpoint="small", methods="occlusion~umap~<b>x")
+    assert not app.exception
+    assert "There is no method “umap”, “\\<b\\>x”; the others are shown" in said(app)
+    app = open_page("explain", checkpoint="small", methods="umap")
+    assert "the usual ones are shown" in said(app)
+    app = open_page("explain", checkpoint="small", methods="occlusion")
+    assert "There is no method" not in said(app)

@@ -150,6 +150,10 @@ def test_ablation_counts_what_is_lost(open_page, lenet, quick):
     app.button(key="inside-turns").click().run()
     assert not app.exception
     assert "can go without any loss" in said(app)
+    assert "Of 60 images" in said(app)
+    app.select_slider(key="ablated-images").set_value(40).run()
+    app.button(key="inside-turns").click().run()
+    assert "Of 40 images" in said(app)
     assert [one.key for one in app.button if one.key == "inside-stop-turns"] == []
 
 
@@ -168,6 +172,9 @@ def test_the_map_is_laid_out_by_pca_at_once_and_by_tsne_when_asked(open_page, le
     app.button(key="inside-tsne").click().run()
     assert not app.exception
     assert "Only who is next to whom" in said(app)
+    app.number_input(key="map-seed").set_value(1).run()
+    assert app.query_params["map-seed"] == "1"
+    assert app.button(key="inside-tsne"), "another layout is asked for"
 
 
 def test_units_are_listed_with_their_strongest_images(open_page, lenet, quick):

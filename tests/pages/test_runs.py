@@ -78,7 +78,7 @@ def test_the_table_says_what_the_files_say(open_page):
     assert set(found.index) == {"small", "waiting"}
     small = found.loc["small"]
     assert small["State"] == "✓ Finished"
-    assert small["Validation"] == 81.25
+    assert small["Validation"] == pytest.approx(81.25, abs=0.01)  # drawn towards 81.3, which the text says
     assert list(small["By epoch"]) == [70.0, 81.25, 75.0]
     assert (small["Epochs"], small["of"], small["Data set"], small["Model"]) == (3, 3, "Fashion-MNIST", "mlp")
     assert small["Parameters"] == 784 * 10 + 10

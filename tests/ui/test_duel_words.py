@@ -9,14 +9,15 @@ DUEL = Duel("duel-20260101-120000-abcdef", "optimizer", ("adam", "sgd"), {"a": (
 
 
 def said(differences, duel=DUEL):
-    return duel_words.verdict(duel, paired_difference([0.0] * len(differences), differences), (0.8, 0.805))
+    mean = sum(differences) / len(differences)
+    return duel_words.verdict(duel, paired_difference([0.0] * len(differences), differences), (0.8, 0.8 + mean))
 
 
 def test_a_clear_verdict_names_the_better_side_with_its_numbers():
     found = said([0.004, 0.005, 0.006])
     assert found.is_clear
     assert r"**B \(SGD\) is better by 0.50 points** (95% interval 0.25 to 0.75, 3 seeds)." in found.text
-    assert "80.0% for A and 80.5% for B on average" in found.text
+    assert "80.00% for A and 80.50% for B on average" in found.text
 
 
 def test_the_better_side_may_be_a_and_its_gain_is_positive():
@@ -29,7 +30,7 @@ def test_what_chance_may_explain_is_not_called_better():
     found = said([0.004, -0.002])
     assert not found.is_clear
     assert "Not distinguishable over these 2 seeds" in found.text
-    assert "B minus A, is 0.10 points, 95% interval −3.71 to 3.91" in found.text
+    assert "B minus A, is +0.10 points, 95% interval −3.71 to 3.91" in found.text
     assert "better" not in found.text
     assert "repeat with five" in found.text
     assert "repeat" not in said([0.004, -0.002, 0.001, 0.0, 0.002]).text
@@ -104,7 +105,7 @@ def test_the_curves_are_read_with_their_own_numbers():
     text = duel_reading.accuracy(race, 1)
     assert "After epoch 2" in text
     assert "80.0%" in text
-    assert "75.0%, 5.00 points apart" in text
+    assert "75.0%, 5.0 points apart" in text
     assert "single seeds" not in text
     assert "single seeds" in duel_reading.accuracy(race, 5)
     ahead = Race("Optimizer", race.labels, 3, (), [mean(DUEL, 0, 3), mean(DUEL, 1)], ())

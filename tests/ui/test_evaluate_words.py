@@ -11,7 +11,7 @@ from explorer.analysis.mistakes import Slices
 from explorer.analysis.output import one_hot
 from explorer.analysis.predictions import Predictions
 from explorer.analysis.rejection import kept
-from explorer.ui.evaluate import calibration_words, response_words, slice_words
+from explorer.ui.evaluate import calibration_words, headline_words, response_words, slice_words
 from explorer.ui.evaluate.calibration_results import Tempered
 from explorer.ui.evaluate.output import Answer
 from explorer.ui.evaluate.results import Results
@@ -175,3 +175,13 @@ def test_equal_probabilities_are_said_to_be_equal():
     assert "3 classes that share the highest output" in response_words.verdict(output, 2, False)
     assert output.cross_entropy(1) == pytest.approx(np.log(3))
     assert output.squared_error(1) == pytest.approx(2 / 3)
+
+
+def test_macro_averages_say_over_how_many_classes_they_are():
+    """Of three classes one never occurs and another is never called."""
+    logits = np.array([[2.0, 0, 0], [2.0, 0, 0], [0, 0, 2.0], [0, 0, 2.0]], np.float32)
+    found = Predictions(logits, np.array([0, 0, 1, 1]), np.arange(4), NAMES, "x", "mnist", "test")
+    said = {figure.label: figure.definition for figure in headline_words.figures(Results(found))}
+    for label in ("Macro precision", "Macro recall", "Macro AUC"):
+        assert "the mean over the 2 of 3 classes for which it is defined" in said[label], label
+    assert "the mean over the 3 classes" in said["Macro F1"]

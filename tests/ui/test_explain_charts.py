@@ -202,7 +202,7 @@ def test_accuracy_under_attack_has_its_interval():
     assert row["low"] == pytest.approx(0.1334, abs=1e-4)
     assert row["high"] == pytest.approx(0.2888, abs=1e-4)
     text = fooling_words.accuracy({"this model": points(), "o*ther": points()})
-    assert "This model is right on 90.0% of 100 images as they are, and on 20.0% (13.3% to 28.9%)" in text
+    assert "This model is right on 90.0% of 100 images as they are, and on 20.0% (13.3 to 28.9%)" in text
     assert r"O\*ther" in text or r"o\*ther" in text
     assert len(accuracy_table({"a": points(), "b": points()})[1]) == 8
 

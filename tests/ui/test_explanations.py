@@ -83,6 +83,10 @@ def test_a_map_is_explained_by_its_strongest_pixel(method):
     assert r"T\-shirt\*" in text
     assert sentences(text) <= 4
     assert "zero everywhere" in explanations.attribution(method, "dog", np.zeros((28, 28)))
+    assert "same value everywhere, 0.25" in explanations.attribution(method, "dog", np.full((28, 28), 0.25))
+    erased = explanations.attribution("grad-cam", "dog", np.zeros((28, 28)))
+    assert "no pixel has an influence" not in erased
+    assert "speak against the score of dog" in erased
 
 
 def test_the_methods_are_those_of_the_analysis():

@@ -86,5 +86,5 @@ def test_rows_can_have_the_names_of_another_data_set():
     assert spec["layer"][0]["encoding"]["y"]["scale"]["domain"] == ["0", "1", "2"]
     assert cells(spec)[1, 0]["true"] == "1"
     header, rows = charts.confusion_table(MATRIX, "Counts", ("0", "1", "2"))
-    assert header == ["true class", *CLASSES]
+    assert header == ["true class", *(f"predicted {name}" for name in CLASSES)]
     assert [row[0] for row in rows] == ["0", "1", "2"]

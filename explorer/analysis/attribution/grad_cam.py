@@ -52,7 +52,7 @@ def attribute(
     layer : str
         Name of the layer in the classifier, see `layers.candidates`; by default `layers.default`.
     positive_only : bool
-        Set negative values to zero.
+        Set negative values to zero. Where there are no others the map is empty.
 
     Returns
     -------

@@ -73,7 +73,8 @@ def tsne(
     """Lay points out so that neighbours stay neighbours (t-SNE, by scikit-learn).
 
     L. van der Maaten, G. Hinton, "Visualizing data using t-SNE", Journal of Machine Learning Research 9 (2008). The
-    features are first reduced to 50 principal components, and the layout begins with the first two.
+    features are first reduced to 50 principal components. The layout begins with the first two, so that groups lie
+    about where PCA puts them, and with noise as large, so that another seed gives another layout.
 
     Parameters
     ----------
@@ -84,6 +85,7 @@ def tsne(
     seconds : float
         After this time no further round of 250 steps is begun.
     seed : int
+        Of the noise with which the layout begins.
     progress : callable, optional
         Called after each round with the share that is done, in (0, 1]; what it raises ends the work.
 
@@ -100,7 +102,8 @@ def tsne(
     centred = centred - centred.mean(axis=0)
     reduced = centred @ _components(centred, REDUCED).T
     layout = pca(features).points
-    layout = layout / (layout[:, 0].std() or 1.0) * 1e-4
+    noise = np.random.default_rng(seed).normal(size=layout.shape)
+    layout = (layout / (layout[:, 0].std() or 1.0) + noise) * 1e-4
     end, done = time.monotonic() + seconds, 0
     for number in range(1, ROUNDS + 1):
         method = TSNE(
@@ -108,7 +111,6 @@ def tsne(
             early_exaggeration=12.0 if number == 1 else 1.0,
             max_iter=ROUND,
             init=layout,
-            random_state=seed,
         )
         layout = method.fit_transform(reduced).astype(np.float64)
         done += ROUND

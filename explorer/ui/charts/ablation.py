@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from explorer.ui import theme
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
+from explorer.ui import formats, theme
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, with_percents
 from explorer.ui.export import Cell
 from explorer.ui.text import plain
 
@@ -41,11 +41,11 @@ def recall_before_and_after(found: "Ablation", title: str) -> Spec:
     ink, accent = theme.colour("textColor"), theme.colour("primaryColor")
     tooltip = [
         alt.Tooltip("class:N"),
-        alt.Tooltip("before:Q", format=".1%"),
-        alt.Tooltip("after:Q", format=".1%"),
+        said("before"),
+        said("after"),
     ]
     lines = (
-        alt.Chart(named("classes"))
+        with_percents(alt.Chart(named("classes")), "before", "after")
         .mark_rule(strokeWidth=3, color=accent, opacity=0.5)
         .encode(
             y=y,
@@ -55,7 +55,7 @@ def recall_before_and_after(found: "Ablation", title: str) -> Spec:
         )
     )
     marks = (
-        alt.Chart(named("points"))
+        with_percents(alt.Chart(named("points")), "recall")
         .mark_point(size=70, strokeWidth=2, opacity=1)
         .encode(
             y=y,
@@ -69,7 +69,7 @@ def recall_before_and_after(found: "Ablation", title: str) -> Spec:
             fill=alt.Color(
                 "when:N", scale=alt.Scale(domain=[BEFORE, AFTER], range=["transparent", accent]), legend=None
             ),
-            tooltip=[alt.Tooltip("class:N"), alt.Tooltip("when:N"), alt.Tooltip("recall:Q", format=".1%")],
+            tooltip=[alt.Tooltip("class:N"), alt.Tooltip("when:N"), said("recall")],
         )
     )
     chart = alt.layer(lines, marks).properties(
@@ -135,6 +135,7 @@ def importance(accuracies: Sequence[float], whole: float, title: str, chosen: Se
             "unit": str(unit),
             "loss": whole - accuracies[unit],
             "accuracy": accuracies[unit],
+            "points": formats.signed(formats.points(accuracies[unit], whole)),
             "chosen": unit in chosen,
         }
         for place, unit in enumerate(order)
@@ -146,10 +147,12 @@ def importance(accuracies: Sequence[float], whole: float, title: str, chosen: Se
     colour = alt.condition("datum.chosen", alt.value(accent), alt.value(rest))
     tooltip = [
         alt.Tooltip("unit:N"),
-        alt.Tooltip("accuracy:Q", title="accuracy without it", format=".1%"),
-        alt.Tooltip("loss:Q", title="accuracy lost", format=".2%"),
+        said("accuracy", "accuracy without it"),
+        alt.Tooltip("points:N", title="points lost"),
     ]
-    bars = alt.Chart(named("units")).mark_bar().encode(x=x, y=y, color=colour, tooltip=tooltip)
+    bars = (
+        with_percents(alt.Chart(named("units")), "accuracy").mark_bar().encode(x=x, y=y, color=colour, tooltip=tooltip)
+    )
     chart = bars.properties(title=title, height=170, autosize=FIT_WIDTH, padding=PADDING)
     return specification(chart, units=rows)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import altair as alt
 
 from explorer.ui import theme
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Rows, Spec, named, specification
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Rows, Spec, named, said, specification, with_percents
 from explorer.ui.export import Cell
 
 Quantity = Literal["accuracy", "loss"]
@@ -68,10 +68,10 @@ def overlaid_curves(curves: Sequence[Curve], quantity: Quantity, until: int) -> 
         alt.Tooltip("run:N"),
         alt.Tooltip("images:N"),
         alt.Tooltip("epoch:Q"),
-        alt.Tooltip("accuracy:Q", format=".1%"),
+        said("accuracy"),
         alt.Tooltip("loss:Q", format=".3f"),
     ]
-    base = alt.Chart(named("epochs")).encode(
+    base = with_percents(alt.Chart(named("epochs")), "accuracy").encode(
         x=x.axis(format="d", tickMinStep=1), y=y, color=_colours(labels), tooltip=tooltip
     )
     dashes = alt.Scale(domain=[TRAINING, VALIDATION], range=[[4, 3], [1, 0]])
@@ -112,13 +112,13 @@ def size_and_accuracy(points: Sequence[Point], labels: Mapping[str, str]) -> Spe
         alt.Tooltip("dataset:N", title="data set"),
         alt.Tooltip("model:N"),
         alt.Tooltip("parameters:Q", format=",d"),
-        alt.Tooltip("accuracy:Q", title="best validation accuracy", format=".1%"),
+        said("accuracy", "best validation accuracy"),
     ]
-    base = alt.Chart(named("others")).encode(x=x, y=y, tooltip=tooltip)
+    base = with_percents(alt.Chart(named("others")), "accuracy").encode(x=x, y=y, tooltip=tooltip)
     grey = base.mark_point(filled=True, size=36, opacity=0.45, color=theme.colour("textColor"))
     names = list(labels.values())
     marked = (
-        alt.Chart(named("chosen"))
+        with_percents(alt.Chart(named("chosen")), "accuracy")
         .mark_point(filled=True, size=110, opacity=1)
         .encode(x=x, y=y, tooltip=tooltip, color=_colours(names, "label"), shape=_shapes(names, "label"))
     )

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from explorer.analysis.rejection import CoverageCurve
-from explorer.ui import theme
+from explorer.ui import formats, theme
 from explorer.ui.charts.clicks import targets
 from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
 from explorer.ui.export import Cell
@@ -102,7 +102,7 @@ def _of(names: Sequence[str]) -> list[str]:
 
 
 def _percent(number: int, curves: Mapping[str, CoverageCurve]) -> dict[str, Any]:
-    said = {f"said{at}": f"{curve.accuracy_at(number / 100):.1%}" for at, curve in enumerate(curves.values())}
+    said = {f"said{at}": formats.percent(curve.accuracy_at(number / 100)) for at, curve in enumerate(curves.values())}
     return {
         "percent": number,
         "left": (number - 0.5) / 100,

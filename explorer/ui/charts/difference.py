@@ -157,7 +157,7 @@ def _cells(
                 FIELD: row * size + column,
                 "true": true[row],
                 "predicted": predicted[column],
-                "label": signed(int(value)),
+                "label": formats.signed(int(value), 0),
                 "meaning": "equal" if not gain else "B is better here" if gain > 0 else "A is better here",
                 "better": better,
                 "ink": theme.ink_on(_colour(better, ramp)),
@@ -169,28 +169,18 @@ def _cells(
 
 def _bar(k: int, a: float, b: float, name: str, size: int, chosen: int | None) -> dict[str, Any]:
     known = not (math.isnan(a) or math.isnan(b))
-    points = round(100 * (b - a), 9) if known else 0.0
+    points = formats.points(a, b) if known else 0.0
     return {
         "row": k,
         FIELD: k * size + k,
         "name": name,
         "points": points,
         "better": "B" if points > 0 else "A",
-        "label": _points(points) if known else "–",
-        "of_a": formats.percent(a if known else None),
-        "of_b": formats.percent(b if known else None),
+        "label": formats.signed(points) if known else "–",
+        "of_a": formats.percent(a),
+        "of_b": formats.percent(b),
         "chosen": int(k == chosen),
     }
-
-
-def signed(number: int) -> str:
-    """Write a whole difference with its sign; zero has none."""
-    return f"{'+' if number > 0 else '−' if number < 0 else ''}{abs(number):,}"
-
-
-def _points(value: float) -> str:
-    text = f"{abs(value):.1f}"
-    return text if text == "0.0" else f"{'+' if value > 0 else '−'}{text}"
 
 
 def _places(size: int) -> alt.Scale:

@@ -14,7 +14,7 @@ import altair as alt
 from explorer.studies.differences import Difference
 from explorer.ui import theme
 from explorer.ui.charts.frame import FIRST_LOSS, SEEN, epoch_axis, framed, room, value_axis
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Rows, Spec, named, specification
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Rows, Spec, named, said, specification, with_percents
 from explorer.ui.export import Cell
 
 HEIGHT = 170
@@ -190,11 +190,11 @@ def _sides(mode: theme.Mode, setting: str, labels: tuple[str, str]) -> dict[str,
 
 def _lines(x: alt.X, y: alt.Y, sides: Mapping[str, Any]) -> list[alt.Chart]:
     """Draw every seed thin and the mean of each side thick."""
-    figures = [alt.Tooltip("epoch:Q"), alt.Tooltip("accuracy:Q", format=".1%"), alt.Tooltip("loss:Q", format=".3f")]
+    figures = [alt.Tooltip("epoch:Q"), said("accuracy"), alt.Tooltip("loss:Q", format=".3f")]
     tooltip = [alt.Tooltip("side:N"), *figures]
-    seeds = alt.Chart(named("seeds")).mark_line(strokeOpacity=0.45, strokeWidth=1, clip=True)
-    means = alt.Chart(named("means")).mark_line(strokeWidth=2.5, clip=True)
-    points = alt.Chart(named("means")).mark_point(filled=True, size=34, clip=True)
+    seeds = with_percents(alt.Chart(named("seeds")), "accuracy").mark_line(strokeOpacity=0.45, strokeWidth=1, clip=True)
+    means = with_percents(alt.Chart(named("means")), "accuracy").mark_line(strokeWidth=2.5, clip=True)
+    points = with_percents(alt.Chart(named("means")), "accuracy").mark_point(filled=True, size=34, clip=True)
     colour, dash, shape = (sides[name] for name in ("color", "strokeDash", "shape"))
     return [
         seeds.encode(

@@ -86,10 +86,12 @@ def randomisation_chart(examination: Examination, names: Sequence[str]) -> Spec:
         {"stage": f"{at}", "layer": name, "draw": draw, "alike": round(float(value), 4)}
         for at, (name, stage) in enumerate(zip(names, examination.stages, strict=False))
         for draw, value in enumerate(stage.signed)
+        if not np.isnan(value)
     ]
     middles = [
-        {"stage": f"{at}", "layer": name, "alike": round(float(np.median(stage.signed)), 4)}
+        {"stage": f"{at}", "layer": name, "alike": round(float(np.nanmedian(stage.signed)), 4)}
         for at, (name, stage) in enumerate(zip(names, examination.stages, strict=False))
+        if not np.isnan(stage.signed).all()
     ]
     x = alt.X("stage:O", title="random down to this layer", sort=None, scale=alt.Scale(domain=_places(names)))
     x = x.axis(labelExpr=_labels(names), labelAngle=-40 if len(names) > 6 else 0, labelLimit=90, labelOverlap=False)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from explorer.analysis.adversarial_images import Adversarial
 from explorer.analysis.robustness import RobustPoint
 from explorer.ui import theme
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, with_percents
 from explorer.ui.export import Cell
 
 HEIGHT = 200
@@ -46,12 +46,14 @@ def accuracy_chart(curves: Mapping[str, Sequence[RobustPoint]]) -> Spec:
         alt.Tooltip("model:N"),
         alt.Tooltip("attack:N"),
         alt.Tooltip("epsilon:Q", format=".3f"),
-        alt.Tooltip("accuracy:Q", format=".1%"),
-        alt.Tooltip("low:Q", title="95% interval from", format=".1%"),
-        alt.Tooltip("high:Q", title="to", format=".1%"),
+        said("accuracy"),
+        said("low", "95% interval from"),
+        said("high", "to"),
         alt.Tooltip("n:Q", title="images"),
     ]
-    base = alt.Chart(named("points")).encode(x=x, color=colour, detail=["model:N", "attack:N"], tooltip=tooltip)
+    base = with_percents(alt.Chart(named("points")), "accuracy", "low", "high").encode(
+        x=x, color=colour, detail=["model:N", "attack:N"], tooltip=tooltip
+    )
     chart = alt.layer(
         base.mark_area(opacity=0.18).encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_line(strokeWidth=2.2).encode(y=y, strokeDash=dash),
@@ -100,7 +102,7 @@ def epsilon_chart(tried: Adversarial, classes: Sequence[str], shown: float, smal
     probabilities = tried.probabilities_after
     leading = list(dict.fromkeys([int(tried.predicted_before[0]), *tried.predicted_after.tolist()]))[:4]
     rows = [
-        {"epsilon": round(float(epsilon), 5), "class": classes[number], "probability": round(float(shares[number]), 5)}
+        {"epsilon": round(float(epsilon), 5), "class": classes[number], "probability": float(shares[number])}
         for epsilon, shares in zip(tried.epsilon, probabilities, strict=True)
         for number in leading
     ]
@@ -120,9 +122,13 @@ def epsilon_chart(tried: Adversarial, classes: Sequence[str], shown: float, smal
     tooltip = [
         alt.Tooltip("class:N"),
         alt.Tooltip("epsilon:Q", format=".3f"),
-        alt.Tooltip("probability:Q", format=".1%"),
+        said("probability"),
     ]
-    line = alt.Chart(named("lines")).mark_line(strokeWidth=2.2).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    line = (
+        with_percents(alt.Chart(named("lines")), "probability")
+        .mark_line(strokeWidth=2.2)
+        .encode(x=x, y=y, color=colour, tooltip=tooltip)
+    )
     rules = (
         alt.Chart(named("marks"))
         .mark_rule(strokeWidth=1.5)

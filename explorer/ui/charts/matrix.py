@@ -128,7 +128,9 @@ def confusion_table(
     """Return header and rows of the matrix: counts, or shares from 0 to 1."""
     rows = _values(matrix, view).tolist()
     names = true_names or matrix.classes
-    return ["true class", *matrix.classes], [[name, *row] for name, row in zip(names, rows, strict=True)]
+    return ["true class", *(f"predicted {name}" for name in matrix.classes)], [
+        [name, *row] for name, row in zip(names, rows, strict=True)
+    ]
 
 
 def _values(matrix: ConfusionMatrix, view: MatrixView) -> NDArray[Any]:
@@ -163,8 +165,8 @@ def _cells(
                     "true": names[0][row],
                     "predicted": names[1][column],
                     "images": formats.count(int(matrix.counts[row, column])),
-                    "by_row": _share(float(by_row[row, column])),
-                    "by_column": _share(float(by_column[row, column])),
+                    "by_row": formats.percent(float(by_row[row, column])),
+                    "by_column": formats.percent(float(by_column[row, column])),
                     "fill": fill,
                     "label": _label(value, view) if known else "–",
                     "ink": ink,
@@ -185,11 +187,7 @@ def _shades(mode: theme.Mode) -> list[tuple[str, str]]:
 
 
 def _label(value: float, view: MatrixView) -> str:
-    return formats.count(value) if view == "Counts" else f"{100 * value:.1f}"
-
-
-def _share(value: float) -> str:
-    return formats.percent(None if math.isnan(value) else value)
+    return formats.count(value) if view == "Counts" else formats.percent(value).removesuffix("%")
 
 
 def _frames(accent: str) -> list[alt.Chart]:

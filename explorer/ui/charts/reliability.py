@@ -10,7 +10,7 @@ import numpy as np
 from explorer.analysis.calibration import Reliability
 from explorer.ui import formats, theme
 from explorer.ui.charts.clicks import targets
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, with_percents
 from explorer.ui.export import Cell
 
 HEIGHT = 240
@@ -54,7 +54,7 @@ def _chart(mode: theme.Mode, two: bool) -> Spec:
     x = x.axis(format=".0%", values=[0, 0.2, 0.4, 0.6, 0.8, 1], labelFlush=False, grid=False)
     y = alt.Y("accuracy:Q", title="accuracy (below: images)", scale=alt.Scale(domain=[FLOOR, 1]))
     y = y.axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], labelFlush=False)
-    base = alt.Chart(named("bins"))
+    base = with_percents(alt.Chart(named("bins")), "confidence", "accuracy")
     ink, ground = theme.colour("textColor"), theme.colour("backgroundColor")
     diagonal = alt.Chart(named("diagonal")).mark_line(color=ink, opacity=0.55, strokeDash=[4, 3], strokeWidth=1.2)
     bars = base.mark_rect(stroke=ground, strokeWidth=1).encode(x=x, x2="right:Q", y=y, y2=alt.datum(0))
@@ -114,8 +114,8 @@ def _tooltip() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("range:N", title="confidence"),
         alt.Tooltip("images:N"),
-        alt.Tooltip("confidence:Q", title="mean confidence", format=".1%"),
-        alt.Tooltip("accuracy:Q", format=".1%"),
+        said("confidence", "mean confidence"),
+        said("accuracy"),
     ]
 
 

@@ -7,7 +7,7 @@ import altair as alt
 
 from explorer.training.tracking.reading import Series
 from explorer.ui import theme
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, with_percents
 from explorer.ui.export import Cell
 
 HEIGHT = 280
@@ -73,7 +73,7 @@ def scalar_curves(tag: str, curves: Mapping[str, Series]) -> Spec:
     dashes = alt.Scale(domain=titles, range=[list(dash) for dash in theme.class_dashes(len(titles))])
     few = max((len(curve.steps) for curve in curves.values()), default=0) <= 60
     chart = (
-        alt.Chart(named("points"))
+        with_percents(alt.Chart(named("points")), "value")
         .mark_line(point=alt.OverlayMarkDef(size=24) if few else False, clip=True)
         .encode(
             x=x,
@@ -83,7 +83,9 @@ def scalar_curves(tag: str, curves: Mapping[str, Series]) -> Spec:
             tooltip=[
                 alt.Tooltip("run:N"),
                 alt.Tooltip("step:Q", title=step_name(tag), format=",d"),
-                alt.Tooltip("value:Q", title=about.axis, format=about.format),
+                said("value", about.axis)
+                if about.format == ".1%"
+                else alt.Tooltip("value:Q", title=about.axis, format=about.format),
             ],
         )
         .properties(title=about.title, height=HEIGHT, autosize=FIT_WIDTH, padding=PADDING)

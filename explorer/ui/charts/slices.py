@@ -13,7 +13,7 @@ from explorer.analysis.confusion import ConfusedPair
 from explorer.analysis.mistakes import Kind, Slice, Slices
 from explorer.ui import formats, theme
 from explorer.ui.charts.clicks import targets
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, with_percents
 from explorer.ui.export import Cell
 
 BAR = 17
@@ -73,11 +73,11 @@ def _slices(mode: theme.Mode, by: Kind, names: tuple[str, ...], top: float) -> S
     ink = theme.colour("textColor")
     whiskers = base.mark_rule(strokeWidth=1.5, color=ink).encode(x="low:Q", x2="high:Q")
     ends = base.mark_tick(size=8, thickness=1.5, color=ink)
-    mean = alt.Chart(named("all")).mark_rule(color=ink, strokeDash=[4, 3], opacity=0.7)
+    mean = with_percents(alt.Chart(named("all")), "rate").mark_rule(color=ink, strokeDash=[4, 3], opacity=0.7)
     tooltip = [alt.Tooltip(f"{field}:N", title=title) for field, title in _SLICE_TOOLTIP]
     chart = alt.layer(
         base.mark_bar(color=theme.sequential()[4], height={"band": 0.72}).encode(x=x),
-        mean.encode(x="rate:Q", tooltip=[alt.Tooltip("rate:Q", title="all images", format=".1%")]),
+        mean.encode(x="rate:Q", tooltip=[said("rate", "all images")]),
         whiskers,
         ends.encode(x="low:Q"),
         ends.encode(x="high:Q"),
@@ -110,8 +110,8 @@ def _slice_row(found: Slices, number: int, part: Slice, chosen: int | None) -> d
         "high": _number(high),
         "of": formats.count(part.n),
         "wrong": formats.count(part.errors),
-        "said": formats.percent(_number(part.rate)),
-        "between": f"{formats.percent(_number(low))} to {formats.percent(_number(high))}",
+        "said": formats.percent(part.rate),
+        "between": formats.interval(low, high) or formats.UNDEFINED,
         "chosen": int(number == chosen),
     }
 

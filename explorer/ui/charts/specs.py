@@ -4,6 +4,7 @@ Altair checks every part against its schema again and again; for our charts that
 1.4 s for the ROC curves, 1.2 s). The tests check the specifications instead, and the data go beside the chart.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,24 @@ schemapi.disable_debug_mode()
 def named(name: str) -> alt.NamedData:
     """Refer to data that `specification` adds."""
     return alt.NamedData(name)
+
+
+def said(field: str, title: str | None = None) -> alt.Tooltip:
+    """Tell a share in a tooltip as `formats.percent` writes it; the chart needs `with_percents` for the field."""
+    return alt.Tooltip(f"{field}_said:N", title=title or field)
+
+
+def with_percents(chart: alt.Chart, *fields: str) -> alt.Chart:
+    """Let the browser write shares as `formats.percent` does, so that rows need not hold both number and text."""
+    for field in fields:
+        value = f"datum[{json.dumps(field)}]"
+        rest = f"floor(min({value}, 1 - {value}) * 1000 + 0.500001) / 1000"
+        chart = chart.transform_calculate(
+            calculate=f"{value} == null ? '–' : {value} > 0 && {value} < 0.0005 ? '<0.1%' : "
+            f"{value} < 1 && {value} > 0.9995 ? '>99.9%' : format({value} > 0.5 ? 1 - {rest} : {rest}, '.1%')",
+            as_=f"{field}_said",
+        )
+    return chart
 
 
 def specification(chart: alt.Chart | alt.LayerChart | alt.FacetChart, **datasets: Rows) -> Spec:

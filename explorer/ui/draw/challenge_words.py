@@ -2,7 +2,7 @@
 
 from explorer.analysis.challenges import FREE_STROKES
 from explorer.ui.draw.rounds import LIMITS, Kind, Reached, Round
-from explorer.ui.formats import count, percent, seconds
+from explorer.ui.formats import count, many, percent, seconds
 from explorer.ui.text import markdown
 
 TITLES: dict[Kind, str] = {
@@ -73,11 +73,8 @@ def result(found: Round, points: int, machine: int | None, classes: tuple[str, .
         other = percent(best.moment.second[found.label])
         return f"**{points} points.** {name}: the first model gave it {share}, the second {other}."
     strokes = max(1, best.moment.strokes)
-    plural = "s" if strokes > 1 else ""
-    return (
-        f"**{points} points.** {name} with {share} after {seconds(best.seconds)} and {count(strokes)} stroke{plural}."
-    )
+    return f"**{points} points.** {name} with {share} after {seconds(best.seconds)} and {many(strokes, 'stroke')}."
 
 
 def _pixels(number: int) -> str:
-    return f"{count(number)} pixel{'s' if number != 1 else ''}"
+    return many(number, "pixel")

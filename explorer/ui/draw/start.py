@@ -192,7 +192,7 @@ def _put_mean(dataset: str, split: str, label: int, classes: tuple[str, ...]) ->
     train = load_split(dataset, "train")
     chosen = train.images[train.labels == label]
     mean = chosen.mean(axis=0).round().astype(np.uint8)
-    title = f"The mean of {formats.count(len(chosen))} training images of {classes[label]}"
+    title = f"The mean of {formats.many(len(chosen), 'training image')} of {classes[label]}"
     sketch.begin(mean, title, f"{MEAN}{label}", label)
     _done(dataset, split, f"{MEAN}{label}")
 

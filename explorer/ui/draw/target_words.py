@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.ui.draw.sight import View
-from explorer.ui.formats import count, percent
+from explorer.ui.formats import count, many, percent, percents
 from explorer.ui.text import markdown
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ def change(name: str, step: "Nudge") -> str:
     """Explain where ink is to be added and removed; the name is escaped already."""
     if not step.moved:
         return f"No small change of the ink makes it more {name}: every pixel that matters is at its limit."
+    before, after = percents(float(step.before[step.target]), float(step.after[step.target]))
     added, removed = int((step.change > VISIBLE).sum()), int((step.change < -VISIBLE).sum())
     return (
-        f"**How to read this.** Warm: add ink; cold: remove it. This step makes {count(added)} pixels brighter and "
-        f"{count(removed)} darker by more than {VISIBLE:.0%} of white, and takes {name} from "
-        f"{percent(step.before[step.target])} to {percent(step.after[step.target])}."
+        f"**How to read this.** Warm: add ink; cold: remove it. This step makes {many(added, 'pixel')} brighter and "
+        f"{count(removed)} darker by more than {percent(VISIBLE, 0)} of white, and takes {name} from {before} to "
+        f"{after}."
     )
 
 
@@ -62,7 +63,7 @@ def undo(step: "Nudge", name: str) -> str:
 
 def taken(steps: int, name: str, share: float, most: int) -> str:
     """Say what has been done."""
-    text = f"{count(steps)} step{'s' * (steps > 1)} taken: {markdown(name)} now has {percent(share)}."
+    text = f"{many(steps, 'step')} taken: {markdown(name)} now has {percent(share)}."
     if most > 1 and steps == most:
         text += " Press again to go on."
     return f"{text} Undo at the canvas takes {'them' if most > 1 and steps > 1 else 'it'} back."

@@ -124,7 +124,7 @@ def _metric(label: str, change: Change) -> None:
     st.metric(
         f"{label} ({formats.count(change.n)})",
         f"{formats.percent(before)} → {formats.percent(after)}",
-        f"{100 * (after - before):+.1f} points",
+        f"{formats.points(before, after):+.1f} points",
         delta_color="normal" if change.after != change.before else "off",
         width="content",
     )
@@ -134,7 +134,7 @@ def words(result: Forgetting) -> str:
     """Say what the figures mean; Markdown without names."""
     original, drawings = result.original, result.drawings
     lost = original.before - original.after
-    points = abs(100 * lost / original.n)
+    points = abs(formats.points(original.before / original.n, original.after / original.n))
     if lost > 0 and result.rehearsed:
         text = (
             f"**How to read this.** The copy has forgotten {points:.1f} points of what it knew, although "

@@ -100,11 +100,11 @@ def top_three(view: View, classes: tuple[str, ...]) -> str:
 
 def trust(found: Trust, confidence: float) -> str:
     """Say what a confidence has been worth on images with known labels."""
-    low = percent(found.low).removesuffix("%").removesuffix(".0")
     return (
-        f"**What {percent(confidence)} means.** Of {count(found.of)} validation images on which the model was {low} to "
-        f"{percent(found.high).replace('.0%', '%')} sure, it was right on {count(found.right)} "
-        f"({percent(found.right / found.of)}). That holds for images like those, not for anything one can draw."
+        f"**What {percent(confidence)} means.** Of {count(found.of)} validation images on which the model was "
+        f"{percent(found.low, 0).removesuffix('%')} to {percent(found.high, 0)} sure, it was right on "
+        f"{count(found.right)} ({percent(found.right / found.of)}). That holds for images like those, not for "
+        "anything one can draw."
     )
 
 

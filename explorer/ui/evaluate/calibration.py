@@ -111,7 +111,7 @@ def _images_of_bin(scope: Scope, shown: Results, chosen: int | None, after: bool
     if chosen is None:
         heading = "Images of a bin"
     else:
-        heading = f"{formats.count(len(rows))} images with a confidence of {bin_name(found, chosen)}, mistakes first"
+        heading = f"{formats.many(len(rows), 'image')} with a confidence of {bin_name(found, chosen)}, mistakes first"
         heading += " (the confidences below are those before scaling)" if after else ""
     empty = "Click a bin of the diagram, or choose one on the left, to see its images."
     images.show(scope, rows, key="bin", heading=heading, empty=empty)

@@ -9,7 +9,7 @@ from explorer.analysis.calibration import COLDEST, HOTTEST, Reliability, Tempera
 from explorer.analysis.predictions import Predictions
 from explorer.ui.charts.reliability import bin_name
 from explorer.ui.evaluate.calibration_results import Tempered
-from explorer.ui.formats import count, loss, percent
+from explorer.ui.formats import count, loss, many, percent, points
 
 EMPTY = "This split holds no images, so there is nothing to compare the confidence with."
 VALIDATION = (
@@ -23,35 +23,25 @@ def training(predictions: Predictions, trained: int | None) -> str:
     if trained is None:
         which = "These are probably the images that the model was trained on"
     elif trained < predictions.n:
-        which = f"Among these are the {count(trained)} images that the model was trained on"
+        which = f"Among these are the {many(trained, 'image')} that the model was trained on"
     else:
         which = "These are the images that the model was trained on"
     return (
-        f"{which}; it is right on {share(predictions.accuracy)} of all. What it has learnt from flatters it: choose "
+        f"{which}; it is right on {percent(predictions.accuracy)} of all. What it has learnt from flatters it: choose "
         "the test split for what to expect of new images."
     )
-
-
-def share(value: float) -> str:
-    """Write a share, a dash where it is undefined."""
-    return percent(None if math.isnan(value) else value)
-
-
-def nats(value: float) -> str:
-    """Write a loss, a dash where it is undefined."""
-    return loss(None if math.isnan(value) else value)
 
 
 def error(found: Reliability, predictions: Predictions) -> str:
     """Explain the expected calibration error."""
     confidence, accuracy = float(predictions.confidence.mean()), predictions.accuracy
-    apart = f"{abs(confidence - accuracy) * 100:.1f}"
-    verdict = f"{'over' if confidence > accuracy else 'under'}confident by {apart} points"
-    verdict = "on average well matched" if apart == "0.0" else verdict
+    apart = points(accuracy, confidence)
+    verdict = f"{'over' if apart > 0 else 'under'}confident by {abs(apart):.1f} points"
+    verdict = "on average well matched" if not apart else verdict
     return (
-        f"**Expected calibration error (ECE) {share(found.expected_calibration_error)}**: the distance between "
-        f"confidence and accuracy in a bin, averaged over the images. In all, the model is {share(confidence)} sure "
-        f"and {share(accuracy)} right: {verdict}."
+        f"**Expected calibration error (ECE) {percent(found.expected_calibration_error)}**: the distance between "
+        f"confidence and accuracy in a bin, averaged over the images. In all, the model is {percent(confidence)} sure "
+        f"and {percent(accuracy)} right: {verdict}."
     )
 
 
@@ -61,13 +51,15 @@ def diagram(found: Reliability) -> str:
     worst = int(gaps.argmax())
     sure, right = float(found.confidence[worst]), float(found.accuracy[worst])
     which = (
-        f"{'over' if sure > right else 'under'}confident" if share(sure) != share(right) else "as sure as it is right"
+        f"{'over' if sure > right else 'under'}confident"
+        if percent(sure) != percent(right)
+        else "as sure as it is right"
     )
     return (
         "A bar holds the images of one range of confidence: its height is the share that is right, the level line "
         "their mean confidence, the coloured part the gap; on the dashed diagonal both agree. "
-        f"The gap that counts most: {count(int(found.counts[worst]))} images with a confidence of "
-        f"{bin_name(found, worst)}, on average {share(sure)}, of which {share(right)} are right, so the model is "
+        f"The gap that counts most: {many(int(found.counts[worst]), 'image')} with a confidence of "
+        f"{bin_name(found, worst)}, on average {percent(sure)}, of which {percent(right)} are right, so the model is "
         f"{which} there. The grey bars below count the images. Click a bin to see its images."
     )
 
@@ -81,12 +73,12 @@ def temperature(found: Tempered, name: str) -> str:
     error_before, error_after = scaling.expected_calibration_error
     shown = round(value, 2)
     effect = "less" if shown > 1 else "more" if shown < 1 else "neither more nor less"
-    accuracy = share(found.results.predictions.accuracy)
+    accuracy = percent(found.results.predictions.accuracy)
     text = (
         f"**Temperature{f' of {name}' if name else ''} {value:.2f}**, fitted on {count(found.fitted_on)} validation "
-        f"images: log loss {nats(loss_before)} → {nats(loss_after)}, ECE {share(error_before)} → {share(error_after)}, "
-        f"accuracy {accuracy} before and after. Dividing all logits by it makes the model {effect} confident and "
-        "leaves their order as it is."
+        f"images: log loss {loss(loss_before)} → {loss(loss_after)}, ECE {percent(error_before)} → "
+        f"{percent(error_after)}, accuracy {accuracy} before and after. Dividing all logits by it makes the model "
+        f"{effect} confident and leaves their order as it is."
     )
     return f"{text} {limit(scaling)}" if scaling.at_limit else text
 
@@ -111,21 +103,21 @@ def keeping(predictions: Predictions, keep: np.ndarray, threshold: float) -> str
     n, number = predictions.n, int(keep.sum())
     accuracy = float(predictions.correct[keep].mean())
     text = (
-        f"**{count(number)} of {count(n)} images kept**, those with a confidence of at least {share(threshold)}: "
-        f"{share(accuracy)} of them are right"
+        f"**{count(number)} of {many(n, 'image')} kept**, those with a confidence of at least {percent(threshold)}: "
+        f"{percent(accuracy)} of them are right"
     )
     if number == n:
         return f"{text}. Nothing is rejected."
     return (
-        f"{text}, instead of {share(predictions.accuracy)} of all. Rejected: {count(n - number)}, of which "
-        f"{share(float(predictions.correct[~keep].mean()))} would have been right."
+        f"{text}, instead of {percent(predictions.accuracy)} of all. Rejected: {count(n - number)}, of which "
+        f"{percent(float(predictions.correct[~keep].mean()))} would have been right."
     )
 
 
 def coverage(aurc: Mapping[str, float], percentage: int) -> str:
     """Explain the curve."""
     areas = " and ".join(
-        f"{share(area)}" if len(aurc) == 1 else f"{share(area)} for {name}" for name, area in aurc.items()
+        f"{percent(area)}" if len(aurc) == 1 else f"{percent(area)} for {name}" for name, area in aurc.items()
     )
     return (
         "From right to left the least certain images are left to a person, and the accuracy on the rest is drawn. "

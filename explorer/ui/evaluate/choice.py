@@ -152,5 +152,5 @@ def _second(a: Judged, choice: tuple[Entry, int | None] | None) -> Judged | None
 
 def _said(found: Scope) -> str:
     name = markdown(shorten(found.a.name, 34))
-    images = f"{formats.count(found.a.results.predictions.n)} {found.a.selection.split} images"
+    images = formats.many(found.a.results.predictions.n, f"{found.a.selection.split} image")
     return f"{'A: ' if found.b else ''}**{name}** :small[on {images}]"

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.ui.charts.difference import signed
 from explorer.ui.evaluate.pair import OUTCOMES, Pair
-from explorer.ui.formats import count, percent
+from explorer.ui.formats import count, many, percent
 from explorer.ui.text import markdown
 
 ORDER = {
@@ -51,7 +50,7 @@ def heading(pair: Pair, which: str, names: Sequence[str]) -> str:
     """Write the heading of the images behind a mark."""
     n = len(pair.rows(which))
     order = f", {ORDER.get(which, 'the surest first')}" if n > 1 else ""
-    return f"{markdown(mark(pair, which, names))}: {count(n)} image{'' if n == 1 else 's'}{order}"
+    return f"{markdown(mark(pair, which, names))}: {many(n, 'image')}{order}"
 
 
 def matrix(pair: Pair, names: Sequence[str]) -> str:
@@ -69,7 +68,7 @@ def matrix(pair: Pair, names: Sequence[str]) -> str:
     if error:
         row, column, value = error
         called = markdown(pair.comparison.classes[column])
-        parts.append(f"calls {_more(value)} images of {markdown(names[row])} {called}")
+        parts.append(f"calls {_more(value)} of {markdown(names[row])} {called}")
     if not parts:
         return text + "Here no cell differs."
     return f"{text}The largest changes: {' and '.join(parts)}. Click a cell for its images."
@@ -99,7 +98,7 @@ def _largest(change: NDArray[np.int64]) -> tuple[int, int, int] | None:
 
 
 def _more(value: int) -> str:
-    return f"{signed(value)[1:]} {'more' if value > 0 else 'fewer'}"
+    return f"{count(abs(value))} {'more' if value > 0 else 'fewer'}"
 
 
 def _upper(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from explorer.ui import formats
 from explorer.ui.charts import precision_recall, roc
 from explorer.ui.charts.class_curves import WHOLE, Grip, Place, Size, Style
 from explorer.ui.charts.specs import Spec
@@ -74,8 +75,8 @@ class Roc:
         area = series.results.roc.every[series.which].auc
         if area != area:
             return "undefined"
-        low, high = interval(series.results, series.which)
-        return f"{area:.4f} ({low:.4f}–{high:.4f})" if low == low else f"{area:.4f}"
+        ends = formats.area_interval(*interval(series.results, series.which)).replace(" to ", "–")
+        return f"{formats.area(area)} ({ends})" if ends else formats.area(area)
 
     @classmethod
     def chart(cls, drawn: Sequence[Series], focus: Series, size: Size, grip: Grip | None) -> Spec:
@@ -108,7 +109,7 @@ class PrecisionRecall:
     def area(series: Series) -> str:
         """Write the average precision."""
         area = series.results.precision_recall.every[series.which].average_precision
-        return f"{area:.4f}" if area == area else "undefined"
+        return formats.area(area) if area == area else "undefined"
 
     @classmethod
     def chart(cls, drawn: Sequence[Series], focus: Series, size: Size, grip: Grip | None) -> Spec:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from explorer.ui import formats
 from explorer.ui.evaluate.scale import written
-from explorer.ui.formats import count, percent
+from explorer.ui.formats import count, many, percent
 from explorer.ui.text import markdown
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from explorer.analysis.roc import RocCurve, RocCurves
 
 _LIMIT = 0.05
-_PAIRS = 10_000
 
 
 def undefined(name: str, positives: int, negatives: int) -> str:
@@ -73,10 +73,10 @@ def area(curve: "RocCurve", name: str, interval: "Interval", called: str = "") -
     if not curve.defined:
         return ""
     text = (
-        f"**AUC of {name}: {curve.auc:.4f}{_interval(interval)}.** It is the probability that a random positive "
-        f"outranks a random negative: that an image of {name} gets a higher probability for {called} than an image of "
-        f"another class. Here that happens in {count(round(curve.auc * _PAIRS))} of {count(_PAIRS)} such pairs (ties "
-        "count half); guessing gives 5,000."
+        f"**AUC of {name}: {formats.area(curve.auc)}{_interval(interval)}.** It is the probability that a random "
+        f"positive outranks a random negative: that an image of {name} gets a higher probability for {called} than an "
+        f"image of another class. Here that happens in {formats.of_many(curve.auc)} such pairs (ties count half); "
+        "guessing gives 5,000."
     )
     if interval.low == interval.high == 1:
         return f"{text} Every pair is in order, so the interval has no width; that does not make the AUC certain."
@@ -90,12 +90,14 @@ def many_curves(curves: "RocCurves", macro: "Interval", micro: "Interval", names
     if not defined:
         return ""
     lowest, worst = min(defined)
+    missing = len(curves.per_class) - len(defined)
+    left_out = f" ({many(missing, 'class', 'classes')} without images or without others left out)" if missing else ""
     return (
-        f"**Why {_number(len(defined), 'curve')} and two averages?** ROC needs a yes-or-no question, so each "
-        f"class is set against the rest. Macro, {curves.macro.auc:.4f}{_interval(macro)}, is their mean; "
-        f"micro, {curves.micro.auc:.4f}{_interval(micro)}, pools all yes-or-no answers. The hardest class is "
-        f"{markdown(worst)} with {lowest:.4f}. Class intervals are DeLong's; those of the averages come from "
-        "drawing the images again 1,000 times."
+        f"**Why {many(len(defined), 'curve')} and two averages?** ROC needs a yes-or-no question, so each "
+        f"class is set against the rest. Macro, {formats.area(curves.macro.auc)}{_interval(macro)}, is their "
+        f"mean{left_out}; micro, {formats.area(curves.micro.auc)}{_interval(micro)}, pools all yes-or-no answers. The "
+        f"hardest class is {markdown(worst)} with {formats.area(lowest)}. Class intervals are DeLong's; those "
+        "of the averages come from drawing the images again 1,000 times."
     )
 
 
@@ -128,10 +130,10 @@ def at_threshold(element: "ClassElements", threshold: float, letter: str = "") -
     name = markdown(element.name)
     positives = element.true_positives + element.false_negatives
     negatives = element.false_positives + element.true_negatives
-    found = f"{count(element.true_positives)} of {count(positives)} images of {name} are found"
+    found = f"{count(element.true_positives)} of {many(positives, 'image')} of {name} are found"
     if not positives:
         found = f"there is no image of {name} to be found"
-    alarms = f"{_number(element.false_positives, 'false alarm')} among {count(negatives)} others"
+    alarms = f"{many(element.false_positives, 'false alarm')} among {count(negatives)} others"
     return f"{letter}From {written(threshold)} on, {found}, with {alarms}."
 
 
@@ -139,7 +141,7 @@ def crossed(name: str, before: float, now: float, images: int) -> str:
     """Head the images that change sides."""
     name = markdown(name)
     side = f"now called {name}" if now < before else f"no longer called {name}"
-    return f"{_number(images, 'image')} between {written(before)} and {written(now)}: {side}"
+    return f"{many(images, 'image')} between {written(before)} and {written(now)}: {side}"
 
 
 def nothing_crossed(name: str, before: float, now: float) -> str:
@@ -151,9 +153,5 @@ def nothing_crossed(name: str, before: float, now: float) -> str:
 
 
 def _interval(interval: "Interval") -> str:
-    low, high = interval
-    return f" (95% interval {low:.4f} to {high:.4f})" if low == low else ""
-
-
-def _number(value: int, what: str) -> str:
-    return f"{count(value)} {what}" + ("" if value == 1 else "s")
+    text = formats.area_interval(*interval)
+    return f" (95% interval {text})" if text else ""

@@ -171,7 +171,7 @@ def verdict(judged: Judged, row: int, foreign: bool = False) -> str:
     sign = "" if foreign else "✓ " if found.correct[row] else "× "
     text = f"Predicted: {sign}**{said}** with {formats.percent(float(found.confidence[row]))}"
     if not foreign:
-        share = formats.percent(float(found.probabilities[row, found.labels[row]]))
+        share = formats.precise(float(found.probabilities[row, found.labels[row]]))
         loss = formats.loss(float(found.loss[row]))
         text += f"  \n:small[Loss {loss}: minus the logarithm of {share}, the probability of the true class.]"
     margin = formats.percent(float(found.margin[row])).removesuffix("%")

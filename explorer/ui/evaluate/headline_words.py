@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from explorer.data import catalog
 from explorer.ui import formats
 from explorer.ui.evaluate.results import Results
@@ -11,7 +13,9 @@ from explorer.ui.formats import count, percent
 from explorer.ui.text import markdown
 
 if TYPE_CHECKING:
+    from explorer.analysis.confusion import ConfusionMatrix
     from explorer.analysis.intervals import AucIntervals, Interval
+    from explorer.analysis.predictions import FloatArray
     from explorer.analysis.summary import Headline
 
 Unit = Literal["%", "area", "nats", "images"]
@@ -51,11 +55,15 @@ class Figure:
 
 def figures(results: Results) -> list[Figure]:
     """Return all of them, the best known first."""
-    headline, classes = results.headline, len(results.predictions.classes)
+    headline, matrix, classes = results.headline, results.matrix, len(results.predictions.classes)
     return [
         *_shares(headline),
-        *_means(headline, classes),
-        *_areas(headline, results.areas, classes),
+        *_means(headline, matrix),
+        *_areas(
+            headline,
+            results.areas,
+            np.array([one.auc for one in results.rankings.per_class]),
+        ),
         _log_loss(headline.log_loss, classes),
         _calibration(headline.expected_calibration_error),
         _images(results),
@@ -76,15 +84,9 @@ def difference(a: Figure, b: Figure) -> str:
     if math.isnan(gap):
         return ""
     if a.unit == "%":
-        return signed(100 * gap, ".1f")
-    return signed(gap, {"area": ".4f", "nats": ".3f", "images": ",.0f"}[a.unit])
-
-
-def signed(value: float, form: str) -> str:
-    """Write a difference with its sign; one that rounds to zero has none."""
-    text = format(abs(round(value, 9)), form)
-    sign = "" if not text.strip("0.,") else "+" if value > 0 else "−"
-    return f"{sign}{text}"
+        return formats.signed(formats.points(a.amount, b.amount))
+    digits = {"area": 4, "nats": 3, "images": 0}[a.unit]
+    return formats.signed(round(b.amount, digits) - round(a.amount, digits), digits)
 
 
 def _with_interval(figure: Figure) -> str:
@@ -101,53 +103,65 @@ def _shares(headline: "Headline") -> list[Figure]:
             headline.accuracy,
             "The interval (Wilson) is made so that in 95 of 100 cases it holds the share among all images of this "
             "kind, of which these are a sample.",
-            f"{count(right)} of {count(n)} images are classified correctly.",
+            f"{count(right)} of {formats.many(n, 'image')} {'is' if n == 1 else 'are'} classified correctly.",
             ends,
         ),
         _share(
             "Misclassification rate",
             headline.misclassification_rate,
             "It is 1 minus the accuracy.",
-            f"{count(n - right)} of {count(n)} images are classified wrongly.",
+            f"{count(n - right)} of {formats.many(n, 'image')} {'is' if n == 1 else 'are'} classified wrongly.",
             wrong_ends,
         ),
     ]
 
 
-def _means(headline: "Headline", classes: int) -> list[Figure]:
-    mean = f"the mean over the {classes} classes, each of the same weight."
+def over(rates: "FloatArray") -> str:
+    """Say over which classes a macro average is the mean: those for which the figure (C,) is defined."""
+    defined = int(np.isfinite(rates).sum())
+    if defined == len(rates):
+        return f"the mean over the {defined} classes, each of the same weight."
+    return (
+        f"the mean over the {defined} of {len(rates)} classes for which it is defined, each of the same weight; the "
+        "others do not occur or are never predicted."
+    )
+
+
+def _means(headline: "Headline", matrix: "ConfusionMatrix") -> list[Figure]:
     precision, recall, f1 = headline.macro_precision, headline.macro_recall, headline.macro_f1
     return [
         _share(
             "Macro precision",
             precision,
-            f"Of the images that are called by a class’s name, the share that are of that class: {mean}",
+            "Of the images that are called by a class’s name, the share that are of that class: "
+            f"{over(matrix.precision)}",
             _said(precision, "On average {} of what is called by a name deserves it."),
         ),
         _share(
             "Macro recall",
             recall,
-            f"Of the images of a class, the share that are found: {mean} It equals the accuracy where all classes have "
-            "as many images.",
+            f"Of the images of a class, the share that are found: {over(matrix.recall)} It equals the accuracy where "
+            "all classes have as many images.",
             _said(recall, "On average {} of a class are found."),
         ),
         _share(
             "Macro F1",
             f1,
-            f"F1 is high only where precision and recall both are (it is their harmonic mean): {mean}",
+            f"F1 is high only where precision and recall both are (it is their harmonic mean): {over(matrix.f1)}",
             _said(f1, "On average it is {}."),
         ),
     ]
 
 
-def _areas(headline: "Headline", areas: "AucIntervals", classes: int) -> list[Figure]:
+def _areas(headline: "Headline", areas: "AucIntervals", per_class: "FloatArray") -> list[Figure]:
+    classes = len(per_class)
     pairs = f"{count(classes * headline.n)} yes-or-no answers ({count(headline.n)} images × {classes} classes)"
     return [
         _area(
             "Macro AUC",
             headline.macro_auc,
             "An image of a class gets a higher probability of it than an image of another class in",
-            "The area under the ROC curve, mean over the classes.",
+            f"The area under the ROC curve, {over(per_class)}",
             areas.macro,
         ),
         _area(
@@ -165,8 +179,8 @@ def _log_loss(loss: float, classes: int) -> Figure:
         "How little probability the true class gets: the mean of its −ln (cross entropy, in nats). "
         f"Guessing costs ln {classes} = {math.log(classes):.3f}."
     )
-    here = "" if math.isnan(loss) else f"As if every true class had got {percent(math.exp(-loss))}."
-    return Figure("Log loss", formats.loss(_defined(loss)), definition, here, loss, "nats")
+    here = "" if math.isnan(loss) else f"As if every true class had got {formats.precise(math.exp(-loss))}."
+    return Figure("Log loss", formats.loss(loss), definition, here, loss, "nats")
 
 
 def _calibration(error: float) -> Figure:
@@ -175,7 +189,7 @@ def _calibration(error: float) -> Figure:
         error,
         "Expected calibration error: does 80% sure mean right in 80% of cases? It is the distance between the "
         "probability of an answer (the confidence) and the share of such answers that are right, in 15 bins.",
-        "" if math.isnan(error) else f"Confidence and accuracy are {100 * error:.1f} points apart on average.",
+        _said(error, "Confidence and accuracy are on average {} apart."),
     )
 
 
@@ -187,23 +201,18 @@ def _images(results: Results) -> Figure:
 
 
 def _share(label: str, value: float, definition: str, here: str, ends: "Interval | None" = None) -> Figure:
-    interval = "" if ends is None or math.isnan(ends.low) else f"{100 * ends.low:.1f} to {100 * ends.high:.1f}%"
-    return Figure(label, percent(_defined(value)), definition, here, value, "%", interval)
+    interval = "" if ends is None else formats.interval(*ends)
+    return Figure(label, percent(value), definition, here, value, "%", interval)
 
 
 def _area(label: str, value: float, pairs: str, definition: str, ends: "Interval") -> Figure:
     if math.isnan(value):
         undefined = "Undefined here: it needs images of a class and images of another one."
         return Figure(label, "–", definition, undefined, value, "area")
-    interval = "" if math.isnan(ends.low) else f"{ends.low:.4f} to {ends.high:.4f}"
     definition += " Guessing has 0.5. The interval is by bootstrap: these images drawn again and again."
-    here = f"{pairs} {count(round(10_000 * value))} of 10,000 pairs."
-    return Figure(label, f"{value:.4f}", definition, here, value, "area", interval)
+    here = f"{pairs} {formats.of_many(value)} pairs."
+    return Figure(label, formats.area(value), definition, here, value, "area", formats.area_interval(*ends))
 
 
 def _said(value: float, sentence: str) -> str:
     return "" if math.isnan(value) else sentence.format(percent(value))
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value

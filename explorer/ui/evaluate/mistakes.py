@@ -126,7 +126,7 @@ def _rows(scope: Scope, part: tuple[Rows, str] | None, by: Key, backwards: bool)
     predictions = scope.a.results.predictions
     if part is None:
         rows = ordered(predictions, by, reverse=backwards)
-        return rows, f"mistake{'' if len(rows) == 1 else 's'}"
+        return rows, "mistake" if len(rows) == 1 else "mistakes"
     inside, name = part
     groups = (inside[~predictions.correct[inside]], inside[predictions.correct[inside]])
     rows = np.concatenate([ordered(predictions, by, group, backwards) for group in groups])

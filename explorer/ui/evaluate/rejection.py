@@ -9,7 +9,7 @@ from explorer.ui import controls
 from explorer.ui.charts.coverage import PERCENTS, coverage_chart, coverage_table
 from explorer.ui.evaluate import calibration_words, clickable, images
 from explorer.ui.evaluate.scope import Scope
-from explorer.ui.formats import count
+from explorer.ui.formats import many
 
 KEEP, DEFAULT = "keep", 90
 REJECTED, WRONG = "rejected", "wrong"
@@ -55,7 +55,7 @@ def show(scope: Scope, left: DeltaGenerator, right: DeltaGenerator) -> None:
     wanted = ~inside & predictions.correct if group == REJECTED else inside & ~predictions.correct
     rows = np.flatnonzero(wanted)
     rows = rows[np.argsort(-predictions.confidence[rows], kind="stable")]
-    heading = f"{HEADINGS[group]}: {count(len(rows))} images, most confident first"
+    heading = f"{HEADINGS[group]}: {many(len(rows), 'image')}, most confident first"
     images.show(scope, rows, key="coverage", heading=heading, empty=NONE[group])
 
 

@@ -14,7 +14,7 @@ from explorer.ui.evaluate import response_words
 from explorer.ui.evaluate.names import true_names
 from explorer.ui.evaluate.output import Answer, of_image, of_row
 from explorer.ui.evaluate.scope import Scope
-from explorer.ui.formats import count
+from explorer.ui.formats import count, percent
 from explorer.ui.images import img_tag
 from explorer.ui.inputs import Given
 from explorer.ui.text import html_text, markdown, plain
@@ -130,7 +130,7 @@ def _table(outputs: Sequence[Answer], target: int | None) -> None:
         for output in outputs:
             of = f" of {output.name}" if len(outputs) > 1 else ""
             row[f"Logit{of}"] = f"{output.logits[number]:+.2f}"
-            row[f"Probability{of}"] = f"{100 * output.probabilities[number]:.2f}%"
+            row[f"Probability{of}"] = percent(float(output.probabilities[number]), 2)
         rows.append(row)
     right = st.column_config.TextColumn(alignment="right")
     columns = {name: right for name in rows[0] if name != "Class"}

@@ -1,13 +1,13 @@
 """Which part of a split is worst and whether chance explains it, and what the sorted mistakes are. Markdown."""
 
-import math
 from collections.abc import Sequence
 
 from explorer.analysis.confusion import ConfusedPair
 from explorer.analysis.intervals import Interval, wilson
 from explorer.analysis.mistakes import Key, Kind, Slices
+from explorer.ui import formats
 from explorer.ui.charts.slices import directions, slice_name
-from explorer.ui.formats import count, percent
+from explorer.ui.formats import count, many, percent
 from explorer.ui.text import markdown
 
 WHICH: dict[Kind, str] = {
@@ -81,9 +81,10 @@ def pairs(
     share = sum(pair.total for pair in found) / mistakes
     return (
         "Each pair of bars is two classes that were taken for each other, in the colour of the true class. "
-        f"{count(there)} images of {markdown(true_classes[true])} were called {markdown(classes[called])}, and "
-        f"{count(back)} the other way round. These pairs make up {percent(share)} of all {count(mistakes)} mistakes; "
-        f"in {count(sure)} of all the model was at least {SURE:.0%} sure. Click a bar to see its images."
+        f"{many(there, 'image')} of {markdown(true_classes[true])} {'was' if there == 1 else 'were'} called "
+        f"{markdown(classes[called])}, and {count(back)} the other way round. These pairs make up {percent(share)} "
+        f"of all {many(mistakes, 'mistake')}; in {count(sure)} of all the model was at least "
+        f"{percent(SURE, 0)} sure. Click a bar to see its images."
     )
 
 
@@ -102,5 +103,4 @@ def empty(n: int, perfect: bool) -> str:
 
 
 def _rate(rate: float, interval: Interval) -> str:
-    low = "–" if math.isnan(interval.low) else f"{100 * interval.low:.1f}"
-    return f"{percent(rate)} (95% interval {low} to {percent(interval.high)})"
+    return f"{percent(rate)} (95% interval {formats.interval(*interval) or '–'})"

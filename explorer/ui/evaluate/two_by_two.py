@@ -51,7 +51,7 @@ def _rates(element: "ClassElements") -> str:
     )
     rows = "".join(
         f'<tr><td style="{_CELL};text-align:left">{label}</td><td style="{_CELL};font-weight:600">'
-        f"{percent(None if value != value else value)}</td></tr>"
+        f"{percent(value)}</td></tr>"
         for label, value in rates
     )
     return f'<table style="{_TABLE};border-top:{_LINE};margin-top:.15rem">{rows}</table>'

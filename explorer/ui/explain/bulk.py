@@ -117,7 +117,7 @@ def _computed(chosen: Sequence[Trial], split: Split, of: Of, kinds: Sequence[str
     known = [work.shelf().get(place) for place in places]
     if not missing and all(known):
         return GradientTrials.of([replace(one, name=trial.name) for one, trial in zip(known, chosen, strict=True)])
-    passes = f"{formats.count(len(split))} images" + (f" in {len(chosen)} trials" if len(chosen) > 1 else "")
+    passes = formats.many(len(split), "image") + (f" in {len(chosen)} trials" if len(chosen) > 1 else "")
     return work.result(
         "gradients",
         (tuple(places), tuple(kinds), tuple(str(path) for path in missing)),
@@ -146,7 +146,7 @@ def _steps(chosen: Sequence[Trial], split: Split, of: Of, kinds: Sequence[str]) 
             )
             for done in saving:
                 share = (number + done / len(split)) / len(chosen)
-                said = f"{trial.name}: {formats.count(done)} of {formats.count(len(split))} images"
+                said = f"{trial.name}: {formats.count(done)} of {formats.many(len(split), 'image')}"
                 yield Step(share, markdown(said), GradientTrials(tuple(found)))
             kept = moments.statistics(trial.name, of)
             work.shelf().put(place, kept)

@@ -6,7 +6,7 @@ import numpy as np
 
 from explorer.analysis.gradient_statistics import GradientTrials, RankedInput
 from explorer.ui.explain.figures import short
-from explorer.ui.formats import count
+from explorer.ui.formats import many
 
 ABOUT = (
     "For every image of the split, the gradient of the loss or of a score with respect to each input: how much it "
@@ -20,7 +20,7 @@ def figure(top: Sequence[RankedInput], images: int, trials: int) -> str:
     first, last = top[0], top[-1]
     over = f" and the mean over {trials} trials" if trials > 1 else ""
     return (
-        f"Each square is an input; the stronger, the more its gradient differs over the {count(images)} images{over}. "
+        f"Each square is an input; the stronger, the more its gradient differs over {many(images, 'image')}{over}. "
         f"The highest standard deviation, {short(first.value)}, is at row {first.row}, column {first.column}. The "
         f"{len(top)} highest are framed, down to {short(last.value)}."
     )

@@ -43,7 +43,8 @@ def show(question: Question, chosen: Sequence[Chosen], view: View, save: DeltaGe
     explained = words.score(classes, target, against)
     score = Aim(target, against).title(classes)
     st.markdown(
-        f"**Where {explained} comes from in the first {formats.count(len(rows))} images of {markdown(classes[label])}**"
+        f"**Where {explained} comes from in the first {formats.many(len(rows), 'image')} of "
+        f"{markdown(classes[label])}**"
     )
     images = split.images[rows]
     average = images.mean(axis=0).round().astype(np.uint8)
@@ -59,7 +60,7 @@ def show(question: Question, chosen: Sequence[Chosen], view: View, save: DeltaGe
     wanted = work.result(
         "class-mean",
         (key, tuple(chosen)),
-        f"Compute {formats.count(len(chosen))} mean maps over {formats.count(len(rows))} images",
+        f"Compute {formats.count(len(chosen))} mean maps over {formats.many(len(rows), 'image')}",
         lambda: _steps(question, chosen, images, target, against, key),
         at_once=all(work.shelf().get((key, one)) is not None for one in chosen),
     )
@@ -76,7 +77,7 @@ def show(question: Question, chosen: Sequence[Chosen], view: View, save: DeltaGe
         st.caption(f"**How to read this.** {words.mean(found, classes[label], explained, len(rows))}", width="stretch")
     if clicked := grid.clicked("class-mean"):
         one = next(one for one in chosen if one.name == clicked[0])
-        name = f"Mean of {formats.count(len(rows))} images of {classes[label]}"
+        name = f"Mean of {formats.many(len(rows), 'image')} of {classes[label]}"
         enlarged.show(one, Aim(target, against), classes, name, found[clicked], view.sign)
 
 

@@ -18,7 +18,7 @@ from explorer.ui.charts import fooling as drawn
 from explorer.ui.explain import fooling_words, work
 from explorer.ui.explain.question import Question
 from explorer.ui.explain.work import Step, Steps
-from explorer.ui.formats import count
+from explorer.ui.formats import many
 from explorer.ui.loaded import classifier
 from explorer.ui.text import markdown, plain, shorten
 
@@ -45,7 +45,7 @@ def show(question: Question) -> None:
     curves = work.result(
         "accuracy-under-attack",
         key,
-        f"Attack {count(sample)} images with {len(EPSILONS) - 1} epsilons",
+        f"Attack {many(sample, 'image')} with {len(EPSILONS) - 1} epsilons",
         lambda: _steps(models, question, size, (checksum, split.name, size)),
     )
     if curves is None:

@@ -6,7 +6,7 @@ from explorer.analysis.adversarial import STEPS
 from explorer.analysis.adversarial_images import Adversarial, Method
 from explorer.analysis.robustness import RobustPoint, SmallestEpsilon
 from explorer.ui.charts.fooling import GREYS
-from explorer.ui.formats import count, percent
+from explorer.ui.formats import interval, many, percent, percents
 from explorer.ui.text import markdown
 
 TYPICAL = 0.05
@@ -49,7 +49,7 @@ def attacked(found: Adversarial, classes: Sequence[str]) -> str:
     size = float(abs(found.perturbation).max())
     text = (
         f"No pixel changed by more than {size * GREYS:.1f} of {GREYS} grey levels. The probability of "
-        f"{markdown(classes[was])} went from {percent(first)} to {percent(last)}"
+        f"{markdown(classes[was])} went from {' to '.join(percents(first, last))}"
     )
     if was == now:
         return f"{text}, and it is still the first choice."
@@ -73,10 +73,9 @@ def accuracy(curves: Mapping[str, Sequence[RobustPoint]]) -> str:
     for model, points in curves.items():
         clean = next(point for point in points if point.epsilon == 0)
         hit = next(point for point in points if point.epsilon >= TYPICAL and point.method == "pgd")
-        low, high = hit.interval
         said.append(
             f"{markdown(model)[:1].upper()}{markdown(model)[1:]} is right on {percent(clean.accuracy)} of "
-            f"{count(clean.n)} images as they are, and on {percent(hit.accuracy)} ({percent(low)} to {percent(high)}) "
+            f"{many(clean.n, 'image')} as they are, and on {percent(hit.accuracy)} ({interval(*hit.interval)}) "
             f"if PGD may change every pixel by {hit.epsilon:g}"
         )
     return (

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from explorer.analysis.faithfulness import Examination, examine
+from explorer.analysis.faithfulness import CONSTANT, Examination, examine
 from explorer.analysis.perturbation import REPEATS, STEPS
+from explorer.analysis.randomisation import is_constant
 from explorer.ui import answers, cache, controls, messages, widgets
 from explorer.ui.charts import faithfulness as charts
 from explorer.ui.explain import lie_words, methods, work
@@ -42,6 +43,10 @@ def show(question: Question) -> None:
         titles = {one.name: _marked(one, work.shelf().get((WORK, keys[one]))) for one in chosen}
         name = controls.segments("Examined", titles, "examined", labelled=False)
         one = next(one for one in chosen if one.name == name)
+        if _is_constant(question, one):
+            st.info(CONSTANT)
+            _all(question, keys)
+            return
         expected = _expected(question, one)
         found = work.result(
             WORK,
@@ -59,6 +64,12 @@ def show(question: Question) -> None:
             _verdict(found, one, question)
             _figures(found, question)
         _all(question, keys)
+
+
+def _is_constant(question: Question, one: Chosen) -> bool:
+    main = question.main
+    aim = (main.aim.target, main.aim.against)
+    return is_constant(cache.explained(question.selection, main.image, one.name, *aim, one.values).values)
 
 
 def _key(question: Question, one: Chosen) -> Hashable:
@@ -164,7 +175,8 @@ def _stages(found: Examination, names: Sequence[str]) -> list[Tile]:
     """Return the map of the trained network, then one for each layer that is random, each with its own scale."""
     maps = [("trained", found.attribution, "the map itself")]
     for name, stage in zip(names, found.stages, strict=True):
-        maps.append((name, stage.example, f"alike {lie_words.alike(stage.signed[0])}"))
+        note = "constant" if np.isnan(stage.signed[0]) else f"alike {lie_words.alike(stage.signed[0])}"
+        maps.append((name, stage.example, note))
     result = []
     for at, (name, example, note) in enumerate(maps):
         values = example[0].sum(dim=0).float().cpu().numpy()
@@ -177,7 +189,7 @@ def _all(question: Question, keys: Mapping[Chosen, Hashable]) -> None:
     known: dict[Chosen, Examination] = {
         one: found for one, key in keys.items() if (found := work.shelf().get((WORK, key))) is not None
     }
-    missing = [one for one in keys if one not in known]
+    missing = [one for one in keys if one not in known and not _is_constant(question, one)]
     if len(keys) > 1 and missing:
         done = work.result(
             "examine-all",
@@ -205,7 +217,7 @@ def _every(question: Question, keys: Mapping[Chosen, Hashable]) -> Steps[dict[Ch
     found: dict[Chosen, Examination] = {}
     for number, (one, key) in enumerate(keys.items()):
         kept: Examination | None = work.shelf().get((WORK, key))
-        if kept is None:
+        if kept is None and not _is_constant(question, one):
             for step in _steps(question, one):
                 kept = step.result
                 yield Step((number + step.share) / len(keys), step.said, found)

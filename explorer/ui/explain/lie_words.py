@@ -23,16 +23,20 @@ BADGES: Mapping[Verdict, Badge] = {
     Verdict.FOLLOWS: Badge("✓", "green", ":material/check:"),
     Verdict.CHANCE: Badge("?", "orange", ":material/question_mark:"),
     Verdict.INDEPENDENT: Badge("×", "red", ":material/close:"),
+    Verdict.UNKNOWN: Badge("?", "orange", ":material/question_mark:"),
 }
 
 
 def why(found: Examination, target: str) -> str:
     """Give the reason of the verdict in a sentence or two."""
     similarity = alike(found.similarity or 0.0)
+    last = found.stages[-1].signed if found.stages else np.ones(1)
+    constant = int(np.isnan(last).sum())
+    left_out = f" {constant} of {len(last)} such maps are constant and not counted." if constant else ""
     if found.verdict is Verdict.INDEPENDENT:
         return (
             f"With random weights throughout the network the map stays alike: rank correlation {similarity}, and from "
-            f"{ALIKE} on it counts as the same picture. It shows the image, not what the network has learned."
+            f"{ALIKE} on it counts as the same picture. It shows the image, not what the network has learned.{left_out}"
         )
     curves = found.curves
     random = float(curves.random_areas.mean())
@@ -40,14 +44,21 @@ def why(found: Examination, target: str) -> str:
         f"deletion area {percent(curves.deletion_area)}, insertion area {percent(curves.insertion_area)}, random "
         f"orders {percent(random)} on average"
     )
+    if found.verdict is Verdict.UNKNOWN:
+        return (
+            "Every map of a network with random weights has the same value everywhere, so nobody can tell whether this "
+            f"one depends on what was learned ({areas})."
+        )
     forgets = f"With random weights the map becomes another one (rank correlation {similarity})"
     if found.verdict is Verdict.FOLLOWS:
         deletes = curves.p_deletion <= curves.p_insertion
         what = "Taking away its most important pixels lowers" if deletes else "Adding its most important pixels raises"
-        return f"{what} the probability of {markdown(target)} faster than random orders do ({areas}). {forgets}."
+        return (
+            f"{what} the probability of {markdown(target)} faster than random orders do ({areas}). {forgets}.{left_out}"
+        )
     return (
         f"{forgets}, but the probability of {markdown(target)} reacts to its most important pixels no faster than to "
-        f"random ones, as far as can be told ({areas})."
+        f"random ones, as far as can be told ({areas}).{left_out}"
     )
 
 
@@ -84,4 +95,4 @@ def layer(name: str, kind: str = "") -> str:
 
 def alike(value: float) -> str:
     """Write a rank correlation."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+    return "undefined" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")

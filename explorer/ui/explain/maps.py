@@ -12,9 +12,11 @@ from explorer.ui.explain.colouring import legend
 from explorer.ui.explain.grid import Column, View
 from explorer.ui.explain.methods import Chosen
 from explorer.ui.explain.question import Aim, Question, Subject
+from explorer.ui.text import markdown
 from explorer.ui.tiles import Note
 
 SIGNS = {"signed": "Signed", "absolute": "Absolute"}
+GRAD_CAM = "grad-cam"
 IMAGES, CLASS = "images", "class"
 OF = {IMAGES: "These images", CLASS: "Mean of a class"}
 
@@ -66,12 +68,33 @@ def _images(question: Question, chosen: Sequence[Chosen], view: View, save: Delt
     st.markdown(f"**Which pixels speak for {words.subjects(question)}?**")
     found = grid.show(columns, chosen, view, explain, "maps")
     _read(found, question, view)
+    _erased(found, question, chosen)
     with save:
         saving.menu(found, chosen, columns, view, "maps")
     if clicked := grid.clicked("maps"):
         one = next(one for one in chosen if one.name == clicked[0])
         subject = question.subjects[clicked[1]]
         enlarged.show(one, subject.aim, classes, subject.name, found[clicked], view.sign)
+
+
+def _erased(found: grid.Maps, question: Question, chosen: Sequence[Chosen]) -> None:
+    """Where Grad-CAM left nothing of a map, say what there was, and offer the map with its sign."""
+    one = next((one for one in chosen if one.name == GRAD_CAM), None)
+    empty = [at for (method, at), map_ in found.items() if method == GRAD_CAM and not map_.values.any()]
+    if one is None or not empty or not one.values.get("positive_only", True):
+        return
+    subject, options = question.subjects[empty[0]], {**one.values, "positive_only": False}
+    aim = subject.aim
+    full = cache.explained(question.selection, subject.image, GRAD_CAM, aim.target, aim.against, options)
+    text = words.reading(GRAD_CAM, aim, question.classes, found[GRAD_CAM, empty[0]].values, "signed")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(f"**{one.title}, {markdown(subject.name)}.** {text} {words.erased(full.values)}", width="stretch")
+        st.button(
+            "Show the signed map",
+            key="signed-grad-cam",
+            on_click=methods.change,
+            args=(GRAD_CAM, {"positive_only": False}),
+        )
 
 
 def _column(subject: Subject, classes: Sequence[str], alike: bool) -> Column:

@@ -13,7 +13,7 @@ from explorer.ui.explain import several
 from explorer.ui.explain.question import Question
 from explorer.ui.loaded import classifier, computing
 from explorer.ui.options_form import options_form, preset_state
-from explorer.ui.text import markdown
+from explorer.ui.text import markdown, shorten
 
 if TYPE_CHECKING:
     from explorer.store.checkpoints import Checkpoint
@@ -56,6 +56,7 @@ def choose(question: Question) -> tuple[Chosen, ...]:
     unsuitable = objections(question.chosen)
     suitable = [name for name in explanations.METHODS if name not in unsuitable]
     default = [name for name in DEFAULT if name in suitable]
+    unknown = several.unknown(METHODS, lambda name: name in explanations.METHODS)
     names = several.adopt(METHODS, lambda name: name in suitable, default)
     st.pills(
         "Methods",
@@ -72,6 +73,11 @@ def choose(question: Question) -> tuple[Chosen, ...]:
         reasons = "\n".join(f"- **{explanations.METHODS[name]}**: {markdown(why)}" for name, why in unsuitable.items())
         titles = ", ".join(explanations.METHODS[name] for name in unsuitable)
         st.caption(f"Not for this model: {titles}.", help=reasons)
+    if unknown:
+        said = ", ".join(f"“{markdown(shorten(name))}”" for name in unknown)
+        st.caption(
+            f"There is no method {said}; {'the usual ones are' if names == default else 'the others are'} shown."
+        )
     ordered = [name for name in suitable if name in names]
     return tuple(Chosen(name, _text(_kept().get(name, {}))) for name in ordered)
 
@@ -107,6 +113,16 @@ def options(question: Question, chosen: tuple[Chosen, ...]) -> tuple[Chosen, ...
             st.caption("The chosen methods have no options.")
     address.keep({OPTIONS: _text({name: values for name, values in kept.items() if values})}, {OPTIONS: "{}"})
     return tuple(result)
+
+
+def change(name: str, values: Mapping[str, Any]) -> None:
+    """Set options of a method in a callback, as by a button beside its map."""
+    from explorer.analysis.attribution import get
+
+    options = get(name).options
+    kept = _kept().get(name, {}) | dict(values)
+    _kept()[name] = _changed(kept, options().model_dump())
+    preset_state(options, kept, f"option-{name}")
 
 
 def objections(chosen: "Checkpoint") -> dict[str, str]:

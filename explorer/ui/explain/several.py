@@ -11,7 +11,7 @@ MARK = "~"
 
 
 def adopt(key: str, valid: Callable[[str], bool], default: Sequence[str] = ()) -> list[str]:
-    """Return what is chosen: by the user, else by the URL if every part of it is valid, else the last one.
+    """Return what is chosen: by the user, else by the URL as far as it is valid, else the last one.
 
     Parameters
     ----------
@@ -24,12 +24,21 @@ def adopt(key: str, valid: Callable[[str], bool], default: Sequence[str] = ()) -
     usual = MARK.join(default)
     current = _valid(str(st.session_state.get(key, usual)), valid)
     linked = _valid(st.query_params.get(key, ""), valid)
+    current = linked if linked and address.is_new(key) else current
     st.session_state[key] = MARK.join(current)
     address.adopt(key, list({usual: 0, MARK.join(current): 0, MARK.join(linked): 0}), usual)
     chosen = _valid(str(st.session_state[key]), valid)
     st.session_state[key] = MARK.join(chosen)
     st.session_state[widget(key)] = chosen
     return chosen
+
+
+def unknown(key: str, known: Callable[[str], bool]) -> list[str]:
+    """Return what a link that has just been opened asks for and nobody knows; to be called before `adopt`."""
+    if not address.is_new(key):
+        return []
+    asked = st.query_params.get(key, "")[:2000].split(MARK)
+    return [name for name in dict.fromkeys(asked) if name and not known(name)]
 
 
 def keep(key: str, default: Sequence[str] = ()) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.analysis.randomisation import is_constant
 from explorer.ui import explanations
 from explorer.ui.explain.colouring import Sign
 from explorer.ui.explain.figures import short, signed
 from explorer.ui.explain.grid import Maps
 from explorer.ui.explain.question import Aim, Question
-from explorer.ui.formats import count
+from explorer.ui.formats import many, percent
 from explorer.ui.text import markdown
 
 
@@ -28,7 +29,7 @@ def score(classes: Sequence[str], target: int, against: int | None) -> str:
 def reading(method: str, aim: Aim, classes: Sequence[str], values: NDArray[np.floating], sign: Sign) -> str:
     """Explain one map (H, W) as it is coloured."""
     target, against = aim.names(classes)
-    if sign == "signed" or not values.any():
+    if sign == "signed" or is_constant(values):
         return explanations.attribution(method, target, values, against)
     row, column = divmod(int(np.abs(values).argmax()), values.shape[1])
     return (
@@ -37,9 +38,15 @@ def reading(method: str, aim: Aim, classes: Sequence[str], values: NDArray[np.fl
     )
 
 
+def erased(signed_map: NDArray[np.floating]) -> str:
+    """Say what Grad-CAM has set to zero, by the map with its sign."""
+    low, high = float(signed_map.min()), float(signed_map.max())
+    return f"Before that its values ran from {short(low)} to {short(high)}."
+
+
 def completeness(total: float, gained: float, error: float) -> str:
     """Say whether a map adds up, not escaped."""
-    share = f" ({abs(error / gained):.1%} of it)" if gained else ""
+    share = f" ({percent(abs(error / gained))} of it)" if gained else ""
     return (
         f"The pixels sum to {total:+.2f}; the score of the image exceeds that of the baseline by {gained:+.2f}, "
         f"so the completeness error is {short(abs(error))}{share}."
@@ -51,8 +58,8 @@ def mean(found: Maps, name: str, explained: str, images: int) -> str:
     (method, _), one = next(iter(found.items()))
     row, column = divmod(int(np.abs(one.values).argmax()), one.values.shape[1])
     return (
-        f"Each pixel is the mean of {count(images)} maps; what differs from image to image cancels out, and what stays "
-        f"is where {explained} usually comes from in {markdown(name)}. By {explanations.METHODS[method]} the strongest "
-        f"place is row {row}, column {column}, with {signed(float(one.values[row, column]))} "
+        f"Each pixel is the mean of {many(images, 'map')}; what differs from image to image cancels out, and what "
+        f"stays is where {explained} usually comes from in {markdown(name)}. By {explanations.METHODS[method]} the "
+        f"strongest place is row {row}, column {column}, with {signed(float(one.values[row, column]))} "
         f"{explanations.UNITS[method]}."
     )

@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer.ui import address, controls, messages, widgets
 from explorer.ui.charts import ablation as charts
-from explorer.ui.formats import count, percent
+from explorer.ui.formats import count, many, percent
 from explorer.ui.inside import choices, results
 from explorer.ui.inside.section import section
 from explorer.ui.inside.subject import Subject
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 UNITS, LAYER, SAMPLE = "off", "layer", "ablated-images"
 PAIRS, NAMED = 8, 3
 """Pairs of classes and units that are listed by name."""
-TURN_SAMPLE = 250
-"""Images while units are switched off one after the other."""
 NO_UNITS = (
     "This network has no hidden units: its outputs are sums over the pixels. Choose a network with a hidden layer or a "
     "convolution to switch some off."
@@ -44,13 +42,13 @@ def show(subject: Subject) -> None:
         step = choices.units_of(known, offered)
         units = _units(step)
         size = choices.size(subject, SAMPLE, whole=True)
-        asked = _turn_button(step)
+        asked = _turn_button(step, size)
         with right:
             if units:
                 _effect(subject, size, step, units)
             else:
                 st.info("Choose what to switch off: one map or unit, or several. Here you see what is lost by it.")
-            _turns(subject, step, asked, units)
+            _turns(subject, size, step, asked, units)
 
 
 def _units(step: "Step") -> tuple[int, ...]:
@@ -82,7 +80,7 @@ def _read(text: str, units: int) -> list[int]:
 def _effect(subject: Subject, size: int, step: "Step", units: tuple[int, ...]) -> None:
     found = results.ablation(subject, size, step.key, units)
     before, after = found.before.accuracy, found.after.accuracy
-    images = f"{count(found.before.n)} {subject.selection.split} images"
+    images = many(found.before.n, f"{subject.selection.split} image")
     widgets.numbers(
         [
             ("Accuracy before", percent(before), f"Of {images}, with all units."),
@@ -114,8 +112,7 @@ def _effect(subject: Subject, size: int, step: "Step", units: tuple[int, ...]) -
         widgets.figure(
             charts.broken_pairs(pairs, subject.classes),
             name="broken-pairs",
-            how_to_read=f"{count(first.after)} images of {true} are taken for {said} now; before, "
-            f"{count(first.before)} were.",
+            how_to_read=f"Taken for {said} now: {many(first.after, 'image')} of {true}; before, {count(first.before)}.",
             table=lambda: charts.broken_table(pairs, subject.classes),
         )
 
@@ -128,7 +125,7 @@ def _named(step: "Step", units: tuple[int, ...]) -> str:
     return f"{what}s {shown}" + (f" and {count(len(units) - NAMED)} more" if len(units) > NAMED else "")
 
 
-def _turn_button(step: "Step") -> bool:
+def _turn_button(step: "Step", size: int) -> bool:
     """Offer to switch each unit off in turn, where there are not too many."""
     from explorer.analysis.inside.ablation import MOST_UNITS
 
@@ -138,19 +135,19 @@ def _turn_button(step: "Step") -> bool:
         key="inside-turns",
         icon=":material/troubleshoot:",
         disabled=not possible,
-        help=f"Switches each of the {count(step.units)} off alone and predicts {TURN_SAMPLE} images without it.",
+        help=f"Switches each of the {count(step.units)} off alone and predicts {many(size, 'image')} without it.",
     )
     if not possible:
         st.caption(f"One after the other is for layers of at most {MOST_UNITS}; this one has {count(step.units)}.")
     return bool(asked)
 
 
-def _turns(subject: Subject, step: "Step", asked: bool, units: tuple[int, ...]) -> None:
+def _turns(subject: Subject, size: int, step: "Step", asked: bool, units: tuple[int, ...]) -> None:
     """Show which unit matters most, once it was asked for."""
-    key = (subject.checkpoint.digest, subject.images_key, step.key)
+    key = (subject.checkpoint.digest, subject.images_key, size, step.key)
     found = results.kept("turns", key)
     if found is None and asked:
-        found = results.keep("turns", key, lambda: _compute(subject, step))
+        found = results.keep("turns", key, lambda: _compute(subject, size, step))
     if not isinstance(found, tuple):
         return
     whole, accuracies, n = found
@@ -160,19 +157,19 @@ def _turns(subject: Subject, step: "Step", asked: bool, units: tuple[int, ...]) 
     widgets.figure(
         charts.importance(accuracies, whole, f"Accuracy lost without each {what} of {step.label}", units),
         name="importance",
-        how_to_read=f"Of {count(n)} images, {percent(whole)} are right with all {what}s. Without {what} {worst} it is "
+        how_to_read=f"Of {many(n, 'image')}, {percent(whole)} are right with all {what}s. Without {what} {worst} it is "
         f"{percent(accuracies[worst])}; {count(harmless)} of {count(len(accuracies))} can go without any loss here. "
         "Each is switched off alone, so two that do the same work both look harmless.",
         table=lambda: charts.importance_table(accuracies, whole),
     )
 
 
-def _compute(subject: Subject, step: "Step") -> tuple[float, list[float], int]:
+def _compute(subject: Subject, size: int, step: "Step") -> tuple[float, list[float], int]:
     """Switch each unit off in turn; a rerun, as by the button that stops, ends the work."""
     from explorer.analysis.inside.ablation import one_by_one
 
-    before = results.predictions(subject, TURN_SAMPLE)
-    part, _ = results.sample(subject.images_key, TURN_SAMPLE)
+    before = results.predictions(subject, size)
+    part, _ = results.sample(subject.images_key, size)
     place: DeltaGenerator = st.empty()
     with place.container(horizontal=True, vertical_alignment="center"):
         bar = st.progress(0.0, text="Switching off one after the other …")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from explorer.ui import address, controls, messages
 from explorer.ui.export import Cell
-from explorer.ui.formats import count
+from explorer.ui.formats import count, percent
 from explorer.ui.images import img_tag
 from explorer.ui.inside import choices, numbers, pictures, results
 from explorer.ui.inside.section import section
@@ -153,7 +153,8 @@ def _one(one: "Activation", subject: Subject) -> None:
 
 def _read(one: "Activation", subject: Subject, text: str) -> None:
     still = float((one.values <= 0).mean())
-    text += f" Warm is positive, cold negative. Zero or below: {still:.1%} of the {count(one.values.size)} values."
+    text += " Warm is positive, cold negative. Zero or below: "
+    text += f"{percent(still)} of the {count(one.values.size)} values."
     picture = None
     if one.step.has_maps:
         maps = list(one.values)

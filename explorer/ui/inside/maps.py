@@ -29,6 +29,10 @@ METHODS = {"pca": "PCA", TSNE: "t-SNE"}
 SECONDS = 40.0
 """After so long no further round of t-SNE is begun."""
 TSNE_IMAGES = 1_000
+SEED, SEEDS = "map-seed", 10
+ABOUT_SEED = (
+    "Of the noise with which the layout begins. What stays with another seed is in the network, what moves is not."
+)
 CHART = "figure-embedding"
 SCALE = 4
 Rows = NDArray[np.int64]
@@ -44,10 +48,11 @@ def show(subject: Subject) -> None:
         if method == TSNE and size > TSNE_IMAGES:
             st.caption(f"t-SNE takes {count(TSNE_IMAGES)} of them: its time grows faster than their number.")
             size = TSNE_IMAGES
+        seed = choices.number("Seed", SEEDS - 1, SEED, help=ABOUT_SEED) if method == TSNE else 0
         thumbnails = controls.switch("Images as marks", "thumbnails", help="Drag to move, turn the wheel to zoom in.")
         predictions = results.predictions(subject, size)
         with right:
-            found = _tsne(subject, size) if method == TSNE else _pca(subject, size)
+            found = _tsne(subject, size, seed) if method == TSNE else _pca(subject, size)
             if found is None:
                 return
             _figure(subject, found, predictions, size, method, thumbnails)
@@ -67,11 +72,11 @@ def _project(digest: str, images: results.Images, size: int, _features: NDArray[
         return pca(_features)
 
 
-def _tsne(subject: Subject, size: int) -> "Embedding | None":
+def _tsne(subject: Subject, size: int, seed: int) -> "Embedding | None":
     """Return the layout of this session, computing it when it is asked for."""
     from explorer.analysis.inside.embedding import Embedding
 
-    key = (subject.checkpoint.digest, subject.images_key, size)
+    key = (subject.checkpoint.digest, subject.images_key, size, seed)
     found = results.kept(TSNE, key)
     if isinstance(found, Embedding):
         return found
@@ -83,10 +88,10 @@ def _tsne(subject: Subject, size: int) -> "Embedding | None":
         st.markdown(f"t-SNE lays out {count(size)} images so that neighbours stay neighbours.")
         if not st.button("Compute the map", type="primary", key="inside-tsne"):
             return None
-    return results.keep(TSNE, key, lambda: _compute(subject, size, place))
+    return results.keep(TSNE, key, lambda: _compute(subject, size, seed, place))
 
 
-def _compute(subject: Subject, size: int, place: DeltaGenerator) -> "Embedding":
+def _compute(subject: Subject, size: int, seed: int, place: DeltaGenerator) -> "Embedding":
     from explorer.analysis.inside.embedding import tsne
 
     features = results.features(subject, size)
@@ -99,7 +104,7 @@ def _compute(subject: Subject, size: int, place: DeltaGenerator) -> "Embedding":
         give_way()
 
     with computing():
-        found = tsne(features, seconds=SECONDS, progress=progress)
+        found = tsne(features, seconds=SECONDS, seed=seed, progress=progress)
     place.empty()
     return found
 
@@ -111,10 +116,7 @@ def _figure(
     wrong = int((~predictions.correct).sum())
     title = f"{METHODS[method]} of what the last layer is given"
     if found.explained is not None:
-        names = [
-            f"component {at} ({percent(_or_none(share))} of the variance)"
-            for at, share in enumerate(found.explained, 1)
-        ]
+        names = [f"component {at} ({percent(share)} of the variance)" for at, share in enumerate(found.explained, 1)]
     else:
         names = ["t-SNE, first axis", "t-SNE, second axis"]
     chart = embedding_map(
@@ -142,14 +144,11 @@ def _how_to_read(found: "Embedding", wrong: int, n: int) -> str:
     text = f"Each of the {count(n)} marks is an image; near ones are alike to the network, whatever their pixels. "
     text += f"{count(wrong)} are classified wrongly and stand in a square frame. "
     if found.explained is not None:
-        shown = percent(_or_none(sum(found.explained)))
+        shown = percent(sum(found.explained))
         return text + f"The two axes show {shown} of the variance of the features; the rest is not seen here."
     stopped = "" if found.complete else f" It was ended after {count(found.steps)} of 1,000 steps, as time was up."
-    return text + f"Only who is next to whom has a meaning, not the distance between groups or their size.{stopped}"
-
-
-def _or_none(share: float) -> float | None:
-    return None if np.isnan(share) else share
+    text += "Only who is next to whom has a meaning, not the distance between groups or their size: another seed moves "
+    return f"{text}them.{stopped}"
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -190,15 +190,20 @@ def _agreement(found: "Arithmetic") -> str:
     )
 
 
-def _read(found: "Arithmetic", words: str) -> None:
-    def table() -> tuple[list[str], list[list[Cell]]]:
-        rows: list[list[Cell]] = [
-            [found.first_input + place[0], place[1], place[2], float(value), float(found.kernel[place])]
-            for place, value in np.ndenumerate(found.patch)
-        ]
-        products = found.products.ravel().tolist()
-        return ["input", "row", "column", "value", "weight", "product"], [
-            [*row, product] for row, product in zip(rows, products, strict=True)
-        ]
+def table(found: "Arithmetic") -> tuple[list[str], list[list[Cell]]]:
+    """Return header and rows: every product, then the bias and the sum, each with the output that it belongs to."""
+    output: list[Cell] = [found.step.label, found.unit, *(found.position or (None, None))]
+    rows: list[list[Cell]] = [
+        [*output, "product", found.first_input + place[0], *place[1:], float(value), float(found.kernel[place])]
+        for place, value in np.ndenumerate(found.patch)
+    ]
+    for row, product in zip(rows, found.products.ravel().tolist(), strict=True):
+        row.append(product)
+    empty: list[Cell] = [None] * 5
+    rows += [] if found.bias is None else [[*output, "bias", *empty, found.bias]]
+    header = ["layer", "unit", "output_row", "output_column", "part", "input", "row", "column", "value", "weight"]
+    return [*header, "amount"], [*rows, [*output, "sum", *empty, found.total]]
 
-    pictures.read("one-output", words, table)
+
+def _read(found: "Arithmetic", words: str) -> None:
+    pictures.read("one-output", words, lambda: table(found))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.ui import controls, messages, state
 from explorer.ui.export import Cell
-from explorer.ui.formats import count, percent
+from explorer.ui.formats import count, many, percent
 from explorer.ui.inside import choices, pictures, results
 from explorer.ui.inside.section import section
 from explorer.ui.inside.subject import Subject
@@ -99,7 +99,7 @@ def _words(subject: Subject, found: "Strongest", unit: int, size: int) -> str:
     names, counts = np.unique(labels, return_counts=True)
     most = int(counts.argmax())
     text = (
-        f"Of {count(len(part.labels))} {subject.selection.split} images these answer most, the highest value first; "
+        f"Of {many(len(part.labels), f'{subject.selection.split} image')} these answer most, the highest value first; "
         f"{count(int(counts[most]))} of {count(len(labels))} show the class "
         f"{markdown(subject.classes[int(names[most])])}. "
     )
@@ -124,7 +124,7 @@ def _idle(found: "tuple[Activity, ...]", subject: Subject) -> None:
         st.info("This network has no activation functions, so no unit can be dead or saturated.")
         return
     st.markdown(
-        f"**Units that tell no image from another, of {count(found[0].images)} {subject.selection.split} images**"
+        f"**Units that tell no image from another, of {many(found[0].images, f'{subject.selection.split} image')}**"
     )
     rows = [
         {
