@@ -10,6 +10,7 @@ from explorer.data.catalog import get
 from explorer.data.splits import load_split
 from explorer.store.catalog import imported_folder
 from explorer.ui.evaluate import calibration_words
+from explorer.ui.formats import percent
 
 
 def logits_and_labels(split):
@@ -64,7 +65,7 @@ def test_rejection_is_told_with_numbers(open_page, run):
     order = np.argsort(-shares.max(1))[:4000]
     right = float((shares.argmax(1) == labels)[order].mean())
     assert "**4,000 of 10,000 images kept**" in said(app)
-    assert f"{right:.1%} of them are right" in said(app)
+    assert f"{percent(right)} of them are right" in said(app)
     rejected = np.setdiff1d(np.arange(10_000), order)
     lost = int((shares.argmax(1) == labels)[rejected].sum())
     assert f"Rejected though right: {lost:,} images" in said(app)
@@ -83,7 +84,7 @@ def test_validation_images_flatter(open_page, run):
 def test_only_its_own_training_images_flatter(open_page, run):
     own = said(open_page("evaluate", checkpoint="small", section="Calibration", split="train"))
     logits, labels = logits_and_labels("train")
-    assert f"was trained on; it is right on {float((logits.numpy().argmax(1) == labels).mean()):.1%} of all" in own
+    assert f"was trained on; it is right on {percent(float((logits.numpy().argmax(1) == labels).mean()))} of all" in own
     other = open_page("evaluate", checkpoint="small", section="Calibration", split="train", on="mnist")
     assert not other.exception
     assert "trained on; it is right" not in said(other)
