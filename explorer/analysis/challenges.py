@@ -7,31 +7,46 @@ from numpy.typing import NDArray
 
 from explorer.analysis.predictions import FloatArray
 
-TOLERANCE = 8
-"""Grey levels by which a pixel may differ and still count as the same: less than anybody can see."""
-
 FULL = 100
 FREE_STROKES = 3
 
 
-def changed_pixels(before: NDArray[np.uint8], after: NDArray[np.uint8], tolerance: int = TOLERANCE) -> int:
-    """Count the pixels that differ by more than some grey levels.
+def changed_pixels(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> int:
+    """Count the pixels that differ, by however little: who changes many pixels a little has changed many.
 
     Parameters
     ----------
     before, after : ndarray
         uint8, the same shape.
-    tolerance : int
-        0 counts every difference.
 
     Raises
     ------
     ValueError
         The shapes differ.
     """
+    return int(np.count_nonzero(_difference(before, after)))
+
+
+def change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
+    """Return by how much pixels differ on average: 1 where each went from black to white or back.
+
+    Parameters
+    ----------
+    before, after : ndarray
+        uint8, the same shape.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
+    """
+    return float(np.abs(_difference(before, after)).mean()) / 255
+
+
+def _difference(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.int16]:
     if before.shape != after.shape:
         raise ValueError(f"images of shapes {before.shape} and {after.shape}")
-    return int(np.count_nonzero(np.abs(before.astype(np.int16) - after) > tolerance))
+    return before.astype(np.int16) - after
 
 
 def drawing_points(probability: float, seconds: float, limit: float, strokes: int) -> int:
@@ -76,9 +91,9 @@ def fooling_points(fooled: FloatArray, other: FloatArray, true: int) -> int:
     return round(FULL * (1 - float(fooled[true])) * float(other[true]))
 
 
-def keeping_points(changed: int, total: int, kept: bool) -> int:
-    """Score changing as much as possible while the prediction stays: percentage of pixels, 0 where it did not."""
-    return round(FULL * changed / total) if kept and total else 0
+def keeping_points(changed: float, kept: bool) -> int:
+    """Score changing as much as possible while the prediction stays: `change` in percent, 0 where it did not."""
+    return round(FULL * changed) if kept else 0
 
 
 def flipping_points(changed: int, machine: int | None, flipped: bool) -> int:

@@ -19,7 +19,7 @@ from explorer.data.placement import (
     stretch,
 )
 from explorer.data.preparation import Normalisation, Prepared, Recipe, Step, Steps, washed_out
-from explorer.data.stroke import thinned, width
+from explorer.data.stroke import filled, fitted, width
 from explorer.errors import ImageError
 
 EMPTY = "The canvas is empty. Draw something first."
@@ -61,9 +61,10 @@ class Way:
         self.add("cells", texts.cells(self.image.shape[0] // FIELD), cells)
 
     def even_out(self) -> None:
-        before = self.image
-        after = ground.even_out(before, self.recipe.photographed) if self.steps.ground else before
-        self.add("ground", texts.ground(self.steps.ground, after is not before), after)
+        before, taken = self.image, self.steps.ground
+        even = ground.even_out(before, self.recipe.photographed) if taken else before
+        after = ground.without_rulings(even) if taken and not self.recipe.photographed else even
+        self.add("ground", texts.ground(taken, even is not before, after is not even), after)
 
     def turn_drawing(self) -> None:
         taken = self.steps.polarity
@@ -83,14 +84,18 @@ class Way:
         self.add("polarity", texts.polarity(taken, False, turned), ink if taken else image)
 
     def place(self, photo: bool) -> None:
-        """Crop, thin, scale, stretch, sharpen and centre."""
+        """Crop, bring the stroke to its width or fill it, scale, stretch, sharpen and centre."""
         recipe, steps, whole = self.recipe, self.steps, self.image.shape
         box = ink_box(self.image, recipe.tolerance if photo else 0.0) if steps.crop else np.s_[: whole[0], : whole[1]]
         self.add("crop", texts.crop(steps.crop, whole, _shape(box)), self.image[box])
         if not recipe.photographed:
             before = self.image
-            after = thinned(before) if steps.stroke else before
-            self.add("stroke", texts.stroke(steps.stroke, after is not before, width(before)), after)
+            after = fitted(before) if steps.stroke else before
+            self.add("stroke", texts.stroke(steps.stroke, width(before), width(after)), after)
+        elif not photo:
+            before = self.image
+            after = filled(before) if steps.fill else before
+            self.add("fill", texts.fill(steps.fill, after is not before), after)
         left_out = photo and recipe.photographed
         before, skipped = self.image, left_out
         size = self._sized(skipped)

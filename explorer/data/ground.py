@@ -1,5 +1,7 @@
 """The ground of a picture: how light it is, evening it out, and lifting the ink off it."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -16,6 +18,9 @@ _SPECK = 0.02
 _SMALL = 4 * FIELD
 _GRID = 96
 _ROUNDS = 6
+_FAINT = 0.08
+_TILT = 0.14
+_REACH = 0.75
 
 Values = NDArray[np.float64]
 
@@ -64,6 +69,33 @@ def even_out(grey: Grey, by_corners: bool) -> Grey:
     return result
 
 
+def without_rulings(grey: Grey) -> Grey:
+    """Take the lines of ruled or squared paper away.
+
+    Two marks tell them from ink. Where the frame of the picture is crossed by something much fainter than the
+    strongest ink, all that is as faint goes. Thin straight lines from one side to another, tilted by 8 degrees at
+    most, go where they are as thick as for the most part; where they are thicker, ink crosses them.
+
+    Parameters
+    ----------
+    grey : uint8 ndarray (H, W)
+        On an even ground, as `even_out` returns it.
+
+    Returns
+    -------
+    uint8 ndarray (H, W)
+        The same array where there are no such lines.
+    """
+    level = float(np.median(frame(grey)))
+    darker = level - grey.min() >= grey.max() - level
+    ink = np.maximum(level - grey if darker else grey - level, 0.0)
+    found = _without_lines(_without_lines(ink).T).T
+    found = np.where(found > _level_of_lines(ink), found, 0.0)
+    if not found.any() or np.array_equal(found, ink):
+        return grey
+    return np.where(_without_specks(found) > 0, grey, level).astype(np.uint8)
+
+
 def lift(grey: Grey, by_corners: bool, evened: bool = False) -> tuple[Grey, bool]:
     """Return the ink alone, light on dark: each pixel's distance from the ground, and whether the ink was dark.
 
@@ -83,6 +115,49 @@ def lift(grey: Grey, by_corners: bool, evened: bool = False) -> tuple[Grey, bool
     distance = (level - grey) * (255 / level) if darker else (grey - level) * (255 / (255 - level))
     ink: Grey = np.clip(np.round(distance), 0, 255).astype(np.uint8)
     return ink, darker
+
+
+def _level_of_lines(ink: Values) -> float:
+    """Return how strong that is which crosses the frame, with a margin; 0 unless the strongest ink is far stronger."""
+    border = frame(ink)
+    lines = border[border > _FAINT * ink.max()]
+    if len(lines) < len(border) / 200:
+        return 0.0
+    level, strongest = float(np.quantile(lines, 0.95)), float(np.quantile(ink[ink > 0], 0.99))
+    return 0.0 if 1.6 * level > strongest else min(1.3 * level, (level + strongest) / 2)
+
+
+def _without_lines(ink: Values) -> Values:
+    """Drop straight lines from the left side to the right, except where something crosses them."""
+    from scipy import ndimage
+
+    step = max(1, max(ink.shape) // (2 * _GRID))
+    marked = ink > _FAINT * ink.max()
+    coarse = ndimage.maximum_filter1d(marked, 2 * step + 1, axis=0)[::step, ::step]
+    across, end = np.arange(coarse.shape[1]), max(1, coarse.shape[1] // 40)
+    margin = math.ceil(_TILT * len(across) / 2) + 1
+    within = np.pad(np.ones(coarse.shape, bool), ((margin, margin), (0, 0)))
+    coarse = np.pad(coarse, ((margin, margin), (0, 0)), constant_values=True)  # a line may leave by another side
+    band = np.zeros(coarse.shape, bool)
+    for tilt in np.linspace(-_TILT, _TILT, 57):
+        rows = np.arange(margin, len(coarse) - margin)[:, None] + np.round(tilt * (across - across.mean())).astype(int)
+        on, inside = coarse[rows, across], within[rows, across]
+        share = (on & inside).sum(1) / np.maximum(inside.sum(1), len(across) / 8)
+        lines = (share >= _REACH) & on[:, :end].any(1) & on[:, -end:].any(1)
+        band[rows[lines], across] = True
+    band = band[margin:-margin]
+    if not band.any() or band.mean() > 0.5:
+        return ink
+    runs = ndimage.label(marked, [[0, 1, 0]] * 3)[0]
+    lengths = np.bincount(runs.ravel())
+    near = ndimage.maximum_filter1d(band, 3, axis=0).repeat(step, 0).repeat(step, 1)[: ink.shape[0], : ink.shape[1]]
+    hit = runs[near & marked]
+    usual = float(np.median(lengths[np.unique(hit)]))
+    if usual > max(ink.shape) / 25:
+        return ink
+    thin = np.zeros(len(lengths), bool)
+    thin[hit] = lengths[hit] <= 1.6 * usual + 1
+    return np.where(thin[runs], 0.0, ink)
 
 
 def _light(grey: Grey) -> tuple[Values, float]:

@@ -69,14 +69,16 @@ class Steps:
     grey : bool
         Colour becomes grey. Without it the first channel, red, is taken for the picture.
     ground : bool
-        A photograph's uneven light and grain are evened out.
+        A photograph's uneven light and grain are evened out; of digits the lines of ruled or squared paper go, too.
     polarity : bool
         The ink becomes light and the ground black. Without it a photograph stays as it is; a drawing, which is light
         on dark from the start, is turned round, as it would arrive from paper.
     crop : bool
         Empty space around the ink is cut away.
     stroke : bool
-        The stroke of a digit that is wider than in MNIST is made thinner.
+        The stroke of a digit that is wider or thinner than in MNIST is brought to its width.
+    fill : bool
+        The outline of a garment that is drawn is filled.
     scale : bool
         The longer side is brought to the recipe's length. Without it both sides are stretched over all 28 pixels.
     sharpen : bool
@@ -95,6 +97,7 @@ class Steps:
     polarity: bool = True
     crop: bool = True
     stroke: bool = True
+    fill: bool = True
     scale: bool = True
     sharpen: bool = True
     contrast: bool = True

@@ -1,7 +1,7 @@
 """What is said of the steps from a picture to 28x28, for a student in the first course. Plain text."""
 
 from explorer.data.preparation import Normalisation, Recipe
-from explorer.data.stroke import THICK, THINNEST
+from explorer.data.stroke import THICK, THIN
 
 WHITE = 255
 GROWN = "As it was smaller, the pixels between are interpolated."
@@ -13,6 +13,7 @@ TITLES = {
     "polarity": "Light ink on dark",
     "crop": "Cropped",
     "stroke": "Stroke",
+    "fill": "Outline filled",
     "scale": "Scaled",
     "sharpen": "Sharpened",
     "contrast": "Full contrast",
@@ -22,9 +23,10 @@ TITLES = {
 
 _OFF = {
     "grey": "Left out: of red, green and blue only the first is read, a common slip. Red ink on white then disappears.",
-    "ground": "Left out: shadows and grain stay, and may be taken for ink.",
+    "ground": "Left out: shadows, grain and printed lines stay, and may be taken for ink.",
     "crop": "Left out: the empty space stays, so a small subject stays small.",
-    "stroke": "Left out: the stroke keeps its width. A broad brush closes the holes of digits once they are small.",
+    "stroke": "Left out: the stroke keeps its width. Once small, a broad brush closes holes and a fine pen fades.",
+    "fill": "Left out: an outline stays empty. The garments that the model knows are of cloth, not of lines.",
     "scale": "Left out: both sides are stretched over all 28 pixels, so a narrow subject becomes a wide one.",
     "sharpen": "Left out: outlines stay softer than in the data set.",
     "contrast": "Left out: ink that is faint stays faint. The model has hardly seen any such image.",
@@ -74,16 +76,16 @@ def grey(taken: bool, coloured: bool) -> str:
     )
 
 
-def ground(taken: bool, changed: bool) -> str:
-    """Say what is done to the ground."""
+def ground(taken: bool, evened: bool, ruled: bool) -> str:
+    """Say what is done to the ground: its light, and the lines printed on it."""
     if not taken:
         return _OFF["ground"]
-    if not changed:
-        return "The ground is even already."
-    return (
+    light = (
         "The light on the ground is estimated by a smooth surface and divided out; grain and small specks are removed. "
         "Ink fainter than the grain is lost with it, and the hard edge of a shadow stays."
     )
+    lines = "The lines of ruled or squared paper are taken away; ink as faint as they, or along one of them, goes too."
+    return " ".join([light] * evened + [lines] * ruled) or "The ground is even already."
 
 
 def polarity(taken: bool, drawn: bool, turned: bool) -> str:
@@ -113,20 +115,36 @@ def crop(taken: bool, before: tuple[int, int], after: tuple[int, int]) -> str:
     )
 
 
-def stroke(taken: bool, changed: bool, width: float) -> str:
-    """Say what is done to the stroke; `width` is what `explorer.data.stroke.width` has measured."""
+def stroke(taken: bool, before: float, after: float) -> str:
+    """Say what is done to the stroke; the widths are what `explorer.data.stroke.width` has measured."""
     if not taken:
         return _OFF["stroke"]
-    if not changed:
-        measured = f"Where the longer side is 20 pixels, the stroke is {width:.1f} wide"
-        if width < THINNEST:
-            return f"{measured}: thinner than in any digit of MNIST. Nothing here makes it wider."
-        if width <= THICK:
-            return f"{measured}: no wider than in 95 of 100 digits of MNIST, so this step changes nothing."
-        return f"{measured}, wider than in 95 of 100 digits of MNIST; it stays so, as it is too small or would tear."
+    measured = f"Where the longer side is 20 pixels, the stroke is {before:.1f} wide"
+    if after == before:
+        if THIN <= before <= THICK:
+            return f"{measured}: no wider than in 95 of 100 digits of MNIST and no thinner than in 99; it stays so."
+        other = "wider than in 95" if before > THICK else "thinner than in 99"
+        return f"{measured}, {other} of 100 digits of MNIST; it stays so, as it is too small, or would tear or close."
+    if after < before:
+        return (
+            f"{measured}, wider than in 95 of 100 digits of MNIST. It is made {after:.1f} wide, evenly from all sides. "
+            "MNIST itself needed no such step; details that a broad brush has covered cannot be restored."
+        )
     return (
-        "The stroke is wider than in 95 of 100 digits of MNIST and is made thinner, evenly from all sides. MNIST "
-        "itself needed no such step, as pens are thin; details that a broad brush has covered cannot be restored."
+        f"{measured}, thinner than in 99 of 100 digits of MNIST. It is made {after:.1f} wide, evenly on all sides: "
+        "once the digit is small, so fine a line would be a faint one."
+    )
+
+
+def fill(taken: bool, changed: bool) -> str:
+    """Say what is done to an outline."""
+    if not taken:
+        return _OFF["fill"]
+    if not changed:
+        return "Filled already, or no closed outline: nothing to fill."
+    return (
+        "What the outline encloses is filled with light grey, as in the data set garments are of cloth and not of "
+        "lines. Holes inside, as under a handle, are filled too: leave the step out and use the tool Fill instead."
     )
 
 

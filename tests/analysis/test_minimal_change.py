@@ -9,6 +9,7 @@ from torch import nn
 
 from explorer.analysis import minimal_change as module
 from explorer.analysis.challenges import (
+    change,
     changed_pixels,
     drawing_points,
     flipping_points,
@@ -86,7 +87,7 @@ def test_the_result_is_what_it_says(classifier, split):
         expected = torch.tensor(predict(classifier, again[None])).double().softmax(1)[0]
         np.testing.assert_allclose(probabilities, expected, atol=1e-6)
     assert np.array_equal(again, found.image)
-    assert changed_pixels(image, found.image, tolerance=0) == len(found.pixels)
+    assert changed_pixels(image, found.image) == len(found.pixels)
 
 
 def test_no_change_can_be_left_out(classifier, split):
@@ -171,14 +172,15 @@ def test_a_shipped_checkpoint_is_flipped_by_few_pixels(monkeypatch):
 # ---- challenges
 
 
-def test_changed_pixels_counts_beyond_the_tolerance():
-    before = np.array([[0, 100, 250]], np.uint8)
-    after = np.array([[9, 108, 0]], np.uint8)
-    assert changed_pixels(before, after) == 2
-    assert changed_pixels(before, after, tolerance=0) == 3
-    assert changed_pixels(before, before, tolerance=0) == 0
-    with pytest.raises(ValueError, match="shapes"):
-        changed_pixels(before, after.T)
+def test_changes_are_counted_however_small_and_measured_by_their_size():
+    before = np.array([[0, 100, 250, 7]], np.uint8)
+    after = np.array([[1, 108, 0, 7]], np.uint8)
+    assert changed_pixels(before, after) == 3
+    assert changed_pixels(before, before) == 0
+    assert change(before, after) == pytest.approx((1 + 8 + 250) / 4 / 255)
+    for measure in (change, changed_pixels):
+        with pytest.raises(ValueError, match="shapes"):
+            measure(before, after.T)
 
 
 def test_drawing_points():
@@ -198,8 +200,8 @@ def test_fooling_points():
 
 
 def test_keeping_and_flipping_points():
-    assert keeping_points(392, 784, kept=True) == 50
-    assert keeping_points(392, 784, kept=False) == 0
+    assert keeping_points(0.5, kept=True) == 50
+    assert keeping_points(0.5, kept=False) == 0
     assert flipping_points(10, 5, flipped=True) == 50
     assert flipping_points(3, 5, flipped=True) == flipping_points(3, None, flipped=True) == 100
     assert flipping_points(3, 5, flipped=False) == flipping_points(0, 5, flipped=True) == 0

@@ -40,6 +40,10 @@ SCRIPT = dedent(
         st.button("rerun")
         slow = st.checkbox("slow")
         several = st.checkbox("several")
+        fenced = st.checkbox("fenced")
+        if st.button("forget"):  # as a server that was started anew
+            for name in [name for name in st.session_state if name.startswith("canvas")]:
+                del st.session_state[name]
         if st.button("load"):
             image = np.zeros((28, 28), np.uint8)
             image[4:24, 10:18] = 200
@@ -49,7 +53,7 @@ SCRIPT = dedent(
             pixels = np.zeros((280, 280), np.uint8)
             pixels[100:180, 100:180] = 255
             st.session_state["canvas:pad"] = canvas.Drawing(pixels, revision=5)
-        pad(slow, ("one", "<b>two</b>", "three") if several else ("",))
+        pad(slow, ("one", "<b>two</b>", "three") if several else ("",), fenced)
 
 
     def pasted(content):
@@ -65,7 +69,7 @@ SCRIPT = dedent(
 
 
     @st.fragment
-    def pad(slow, titles):
+    def pad(slow, titles, fenced):
         drawing = canvas.current("pad")
         if slow:
             time.sleep(0.7)
@@ -74,7 +78,7 @@ SCRIPT = dedent(
             left = float(drawing.pixels[:, :140].sum() / drawing.pixels.sum())
             shares = (0.7 * left, 0.7 * (1 - left), 0.15, 0.1, 0.05)
         bars = [canvas.Bars(NAMES, COLOURS, shares, target=1, title=title) for title in titles]
-        canvas.canvas("pad", bars=bars, on_paste=pasted, on_upload=wanted)
+        canvas.canvas("pad", bars=bars, on_paste=pasted, on_upload=wanted, fenced=fenced)
         runs = st.session_state.runs = st.session_state.get("runs", 0) + 1
         facts = {"runs": runs, "revision": 0, "ink": 0, "box": None, "cells": "00" * 784}
         facts |= {"pasted": st.session_state.get("pasted"), "wanted": "wanted" in st.session_state}
@@ -336,6 +340,36 @@ def test_page_switch_and_reload_keep_the_drawing(pad):
     facts = pad.until(lambda facts: facts["ink"] == ink)
     assert pad.shown() == ink
     assert (facts["strokes"], facts["milliseconds"]) == (1, first["milliseconds"])
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_server_that_has_forgotten_the_drawing_is_told_it(pad, loaded):
+    if loaded:
+        pad.press("load")
+        pad.until(lambda facts: facts["ink"] and facts["ink"] == pad.shown())
+    pad.stroke((60, 60), (200, 200))
+    facts = pad.until(lambda facts: facts.get("strokes") == 1 and facts["ink"] == pad.shown())
+    pad.page.get_by_role("button", name="forget").click()
+    again = pad.until(lambda now: now["runs"] > facts["runs"] and now["revision"] > facts["revision"])
+    assert again["ink"] == facts["ink"] == pad.shown()
+
+
+def test_undo_ends_at_the_start_of_a_round_and_goes_on_after_it(pad):
+    pad.stroke((60, 60), (200, 200))
+    ink = pad.until(lambda facts: facts["ink"] and facts["ink"] == pad.shown())["ink"]
+    pad.page.get_by_text("fenced").click()
+    pad.press("load")
+    start = pad.until(lambda facts: facts.get("placed") and facts["ink"] == pad.shown())["ink"]
+    expect(pad.button("Undo")).to_have_attribute("aria-disabled", "true")
+    pad.stroke((60, 60), (60, 200))
+    pad.until(lambda facts: facts.get("strokes") == 1)
+    pad.press("Undo")
+    pad.until(lambda facts: facts["ink"] == start)
+    expect(pad.button("Undo")).to_have_attribute("aria-disabled", "true")
+    pad.page.get_by_text("fenced").click()
+    expect(pad.button("Undo")).to_have_attribute("aria-disabled", "false")
+    pad.press("Undo")
+    pad.until(lambda facts: facts["ink"] == ink)
 
 
 def test_the_server_puts_its_drawing_back_where_the_browser_has_none(server, visit):

@@ -217,9 +217,9 @@ def test_what_is_said_of_a_picture_without_ink_is_so():
 @pytest.mark.parametrize(
     ("wide", "words"),
     [
-        (1, "thinner than in any digit of MNIST"),
+        (1, "thinner than in 99 of 100 digits of MNIST. It is made"),
         (100, "no wider than in 95 of 100 digits"),
-        (220, "is made thinner"),
+        (220, "wider than in 95 of 100 digits of MNIST. It is made"),
     ],
 )
 def test_what_is_said_of_a_stroke_is_so(wide, words):

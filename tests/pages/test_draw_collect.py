@@ -256,7 +256,10 @@ def test_the_room_learns_only_what_is_published(page, home):
     app = press(page(part="challenges", challenge="keep"), "challenge-start")
     press(app, "challenge-done")
     assert not (home / "scores.json").exists()
+    scores.add("Another", "keep", 7, "")
     app.toggle(key="board-room").set_value(True).run()
+    assert not [one for one in app.button if one.key == "board-clear"]
+    scores.clear()
     press(app, "board-publish")
     assert said(app, "Say who you are")
     app.text_input(key="board-name").set_value(NASTY).run()

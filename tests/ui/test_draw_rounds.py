@@ -90,6 +90,15 @@ def test_much_may_change_while_the_answer_stays():
     assert found.best.points == 50
 
 
+def test_a_ground_that_is_hardly_grey_is_worth_little_and_counts_as_changed():
+    pale = np.full((28, 28), 8, np.uint8)
+    kept, flipped = begun("keep"), begun("flip")
+    kept.look(moment(image=pale), MODELS, 101)
+    flipped.look(moment(label=5, image=pale), MODELS, 101)
+    assert kept.best.points == 3
+    assert flipped.best.changed == 784
+
+
 def test_the_fewest_pixels_that_flip_count_against_the_machine():
     found = begun("flip")
     found.look(moment(image=changed(5)), MODELS, 101)

@@ -95,13 +95,23 @@ class Canvas {
     this.send = send;
     const theirs = data.drawing;
     const mine = this.drawing;
-    if (theirs.generation === mine.generation) this.answered = Math.max(this.answered, theirs.revision);
-    if (first) this.sent = this.answered;
+    const known = theirs.generation === mine.generation;
+    // A server that knows less than it once answered is a new one: it is told what is there, as a change, or it
+    // would take no notice.
+    const restarted = !first && (known ? theirs.revision < this.answered : theirs.generation === "");
+    if (restarted) mine.revision++;
+    if (first || restarted) this.sent = this.answered = known ? theirs.revision : -1;
+    else if (known) this.answered = Math.max(this.answered, theirs.revision);
     const replaced = theirs.generation !== "" && theirs.generation !== mine.generation;
     const forgotten = first && theirs.generation === mine.generation && theirs.revision > mine.revision;
     if (replaced || forgotten) this.waiting = theirs;
     this.replace();
+    if (this.fenced !== data.fenced) {
+      this.fenced = data.fenced;
+      this.refresh();
+    }
     const likely = this.bars.show(data.bars);
+    this.find(".answer").textContent = likely;
     if (likely) this.say(likely, 800);
     this.paster.hidden = !data.paste;
     this.message = data.message;
@@ -228,11 +238,11 @@ class Canvas {
   }
 
   refresh() {
-    const { pixels, undo, redo } = this.drawing;
+    const { pixels } = this.drawing;
     const source = this.pen.cells ? averaged(pixels) : pixels;
     for (let i = 0; i < AREA; i++) this.shown[i] = 0xff000000 | (0x010101 * source[i]);
     this.context.putImageData(this.image, 0, 0);
-    const able = { "with=undo": undo.length, "with=redo": redo.length, "do=clear": pixels.some(Boolean) };
+    const able = { "with=undo": this.reaches("undo"), "with=redo": this.reaches("redo"), "do=clear": pixels.some(Boolean) };
     for (const name in able) this.find(`[data-${name}]`).ariaDisabled = !able[name];
   }
 
@@ -265,8 +275,14 @@ class Canvas {
   }
 
   state() {
-    const { pixels, placed, strokes } = this.drawing;
-    return { code: encode(pixels), placed, strokes };
+    const { pixels, placed, strokes, generation } = this.drawing;
+    return { code: encode(pixels), placed, strokes, since: generation };
+  }
+
+  // In a round of a challenge the way back ends where it began.
+  reaches(history) {
+    const next = this.drawing[history].at(-1);
+    return !!next && (!this.fenced || next.since === this.drawing.generation);
   }
 
   snapshot() {
@@ -276,7 +292,7 @@ class Canvas {
   }
 
   travel(from) {
-    const { code, ...rest } = this.drawing[from].pop();
+    const { code, since, ...rest } = this.drawing[from].pop();
     this.drawing[from === "undo" ? "redo" : "undo"].push(this.state());
     Object.assign(this.drawing, rest, { pixels: decode(code) });
     this.changed();

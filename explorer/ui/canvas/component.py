@@ -34,6 +34,7 @@ def canvas(
     grey: int = 255,
     on_paste: Callable[[bytes], None] | None = None,
     on_upload: Callable[[], None] | None = None,
+    fenced: bool = False,
 ) -> Drawing | None:
     """Show the canvas and, beside it, the bars.
 
@@ -59,6 +60,8 @@ def canvas(
         Runs, as a widget's callback, when the user presses Paste where the browser keeps the clipboard from the page
         (plain HTTP from another machine); the canvas says so itself. Bring the page's upload into view. Pasting with
         Ctrl+V on the canvas works everywhere.
+    fenced : bool
+        Undo and Redo stop at what `load` put on the canvas last; what was there before comes back when this ends.
 
     Returns
     -------
@@ -78,6 +81,7 @@ def canvas(
         "size": size,
         "grey": grey,
         "paste": on_paste is not None,
+        "fenced": fenced,
     }
     _mount(
         key=_widget(key),

@@ -108,6 +108,9 @@ def _room() -> None:
         for one in found[: 2 * SHOWN]
     ]
     _table(rows, "board-room-table")
+    if not _has_published():
+        st.caption("Who has published a round may clear the board.")
+        return
     with st.popover("Clear the board", icon=":material/delete:"):
         st.caption("All scores of the room are deleted for good.")
         st.button("Delete all scores", key="board-clear", on_click=_clear)
@@ -132,8 +135,13 @@ def _publish() -> None:
     renew.ask()
 
 
+def _has_published() -> bool:
+    return any(one.published for one in _results())
+
+
 def _clear() -> None:
     try:
-        scores.clear()
+        if _has_published():
+            scores.clear()
     except ExplorerError as error:
         st.session_state[_SAID] = str(error)

@@ -16,8 +16,8 @@ RULES: dict[Kind, str] = {
     f"model gives it, less for time used and for more than {FREE_STROKES} strokes.",
     "fool": f"You get an image that both models recognise. Change it within {LIMITS['fool']:.0f} seconds so that the "
     "first model is wrong and the second still right; the surer both are, the more points.",
-    "keep": f"You get an image. Within {LIMITS['keep']:.0f} seconds change as many of its 784 pixels as you can while "
-    "the model goes on saying the same: a point for each percent of them.",
+    "keep": f"You get an image. Within {LIMITS['keep']:.0f} seconds change it as much as you can while the model "
+    "goes on saying the same. Points are the average change of its 784 pixels, in percent of that from black to white.",
     "flip": f"You get an image. Within {LIMITS['flip']:.0f} seconds make the model say something else by as few "
     "changed pixels as you can; the machine then searches too, and 100 points are for doing no worse.",
 }
@@ -41,7 +41,7 @@ def task(found: Round, classes: tuple[str, ...], names: tuple[str, ...]) -> str:
         second = markdown(names[1]) if len(names) > 1 else "the second model"
         return f"Both say **{name}**. Change it so that {first} is wrong and {second} still says {name}."
     if found.kind == "keep":
-        return f"Change as many pixels as you can; {first} must go on saying **{name}**."
+        return f"Change the image as much as you can; {first} must go on saying **{name}**."
     return f"Make {first} say anything but **{name}**, with as few changed pixels as you can."
 
 
@@ -51,8 +51,7 @@ def reached(best: Reached | None, kind: Kind) -> str:
         return "Nothing that counts yet."
     if kind == "flip":
         return f"Flipped with {_pixels(best.changed)}."
-    text = f"Best so far **{best.points} points**, after {seconds(best.seconds)}"
-    return f"{text}, with {_pixels(best.changed)} changed." if kind == "keep" else f"{text}."
+    return f"Best so far **{best.points} points**, after {seconds(best.seconds)}."
 
 
 def result(found: Round, points: int, machine: int | None, classes: tuple[str, ...]) -> str:
@@ -68,7 +67,7 @@ def result(found: Round, points: int, machine: int | None, classes: tuple[str, .
             return text + "the machine's search found no way within its limits."
         return text + f"the machine's search found a way with {_pixels(machine)}, shown beside yours."
     if found.kind == "keep":
-        return f"**{points} points.** {_pixels(best.changed)} of 784 changed, and it still said {name} ({share})."
+        return f"**{points} points.** Changed by as many percent, it still said {name} ({share})."
     if found.kind == "fool" and best.moment.second is not None:
         other = percent(best.moment.second[found.label])
         return f"**{points} points.** {name}: the first model gave it {share}, the second {other}."

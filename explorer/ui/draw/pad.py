@@ -44,14 +44,16 @@ def show(scene: Scene, sections: Mapping[str, tuple[str, Section]], goal: Callab
     renew.follow()
     start.forget_link()
     sight, message = _seen(scene)
-    pad, beside = st.columns([2.2, 1], gap="medium")
+    wanted = goal()
+    pad, beside = st.container(key="draw-pad").columns([2.2, 1], gap="medium")
     with pad:
         canvas(
             CANVAS,
-            bars=_bars(scene, sight, goal()),
+            bars=_bars(scene, sight, wanted),
             message=message,
             on_paste=partial(start.take_pasted, dataset=scene.dataset),
             on_upload=start.ask_for_upload,
+            fenced=wanted is not None,
         )
     with beside:
         if sight is None:

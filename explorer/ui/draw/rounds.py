@@ -135,7 +135,8 @@ class Round:
                 return None
             points = challenges.fooling_points(moment.first, moment.second, self.label)
         elif self.kind == "keep":
-            points = challenges.keeping_points(changed, moment.image.size, says == self.label)
+            change = challenges.change(self.start, moment.image) if self.start is not None else 0.0
+            points = challenges.keeping_points(change, says == self.label)
         else:
             if says == self.label or not changed:
                 return None
