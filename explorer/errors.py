@@ -4,6 +4,8 @@ Each message is one plain sentence or two: what was wrong, and what to do about 
 the command line prints it and exits with 1; neither shows a traceback.
 """
 
+import errno
+
 
 class ExplorerError(Exception):
     """Something the user can understand and act upon."""
@@ -35,3 +37,16 @@ class DeviceError(ExplorerError):
 
 class ImageError(ExplorerError):
     """A picture cannot be read or holds nothing to classify."""
+
+
+class StorageError(ExplorerError, OSError):
+    """Something cannot be written; it has the `errno` and `strerror` of the `OSError` that it is made from."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause.errno, cause.strerror or str(cause))
+
+    def __str__(self) -> str:
+        """Return what was wrong and what to do."""
+        full = self.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "Free some disk space" if full else "Make its folder writable"
+        return f"This cannot be saved: {self.strerror}. {remedy}, then try again."

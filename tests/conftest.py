@@ -2,8 +2,10 @@
 
 import functools
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -42,3 +44,49 @@ def home(shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     # AppTest leaves its script there, and processes that a later test starts would run it.
     return folder
+
+
+@pytest.fixture
+def mount() -> Iterator[Callable[..., None]]:
+    """Mount what only root can: `mount(folder, "size=4m")` a small disk, `mount(folder, "ro")` a closed one.
+
+    A closed one shows what the folder held before.
+    """
+    mounted: list[Path] = []
+
+    def attach(folder: Path, option: str) -> None:
+        what = ["--bind", str(folder)] if option == "ro" else ["-t", "tmpfs", "-o", option, "tmpfs"]
+        commands = [["mount", *what, str(folder)]]
+        commands += [["mount", "-o", "remount,bind,ro", str(folder)]] if option == "ro" else []
+        for command in commands:
+            if sys.platform != "linux" or subprocess.run(command, capture_output=True, check=False).returncode:
+                pytest.skip("Only root on Linux can mount a file system.")
+            mounted.append(folder)
+
+    yield attach
+    for folder in dict.fromkeys(reversed(mounted)):
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_home(home: Path, mount: Callable[..., None]) -> Callable[[str], Path]:
+    """Put this test's home on a disk of its own: `small_home("4m")`; the data sets lie elsewhere."""
+
+    def put(size: str) -> Path:
+        data = (home / "data").readlink()
+        mount(home, f"size={size}")
+        (home / "data").symlink_to(data, target_is_directory=True)
+        return home
+
+    return put
+
+
+def fill_up(folder: Path) -> Path:
+    """Leave no room at all on a disk; return the file to delete so that there is some again."""
+    filler = folder / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    return filler

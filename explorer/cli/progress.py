@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -68,11 +69,11 @@ class TrainingProgress:
             return float(statistics.mean(getattr(epoch, name) for epoch in epochs))
 
         seeds = f" of {len(epochs)} seeds" if len(epochs) > 1 else ""
-        self.console.print(
+        line = (
             f"epoch {epochs[0].epoch}/{self.epochs}{seeds}: loss {mean('train_loss'):.4f}, "
             f"training accuracy {percent(mean('train_accuracy'))}, "
             f"validation accuracy {percent(mean('validation_accuracy'))}, "
-            f"{mean('train_seconds'):.1f} s",
-            highlight=False,
-            soft_wrap=True,
+            f"{mean('train_seconds'):.1f} s"
         )
+        with suppress(OSError):  # what cannot be shown, as the disk of the log is full, is no fault of the run
+            self.console.print(line, highlight=False, soft_wrap=True)

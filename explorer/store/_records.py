@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.errors import RunError
+from explorer.files import saying_what_fails
 
 
 def read_object(path: Path, run_id: str) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def append_line(path: Path, line: Mapping[str, Any], durable: bool = False) -> None:
     """Add a line to a JSONL file; with `durable`, it is on disk before this returns."""
     text = json.dumps(dict(line), allow_nan=False).encode() + b"\n"
-    with path.open("ab+") as file:
+    with saying_what_fails(), path.open("ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":

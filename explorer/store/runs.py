@@ -33,7 +33,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from explorer.errors import RunError
-from explorer.files import write_bytes, write_json
+from explorer.files import saying_what_fails, write_bytes, write_json, write_last_json
 from explorer.paths import home
 from explorer.store import description, losses
 from explorer.store._records import append_line, read_lines, read_object
@@ -115,9 +115,10 @@ class Run:
         except ValidationError:
             raise RunError(f"The status of run {self.id} is damaged. Delete the run.") from None
 
-    def write_status(self, status: Status) -> None:
-        """Replace the status in one step."""
-        write_json(self.path / "status.json", status.model_dump())
+    def write_status(self, status: Status, last: bool = False) -> None:
+        """Replace the status in one step; the `last` one also on a full disk, where it lies."""
+        write = write_last_json if last else write_json
+        write(self.path / "status.json", status.model_dump())
 
     @property
     def state_file(self) -> Path:
@@ -206,7 +207,8 @@ class Run:
         """
         lock = FileLock(self.path / "lock")
         try:
-            lock.acquire(timeout=LOCK_SECONDS)
+            with saying_what_fails():
+                lock.acquire(timeout=LOCK_SECONDS)
         except Timeout:
             raise RunError(f"Run {self.id} is being computed by another process. Stop it there first.") from None
         return lock
@@ -217,8 +219,8 @@ class Run:
         lock = FileLock(self.path / "lock")
         try:
             lock.acquire(blocking=False)
-        except Timeout:
-            return True
+        except OSError as error:  # where it cannot be written to, nobody computes it here
+            return isinstance(error, Timeout)
         lock.release()
         return False
 

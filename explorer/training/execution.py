@@ -99,14 +99,12 @@ def reporting(writers: Sequence[RunWriter]) -> Iterator[None]:
         for writer in going:
             writer.stop()
         raise
-    except ExplorerError as error:
-        for writer in going:
-            writer.fail(str(error), diverged=isinstance(error, DivergedError))
-        raise
     except Exception as error:
         message = explain(error, min((writer.status.epoch for writer in going), default=0))
         for writer in going:
-            writer.fail(message)
+            writer.fail(message, diverged=isinstance(error, DivergedError))
+        if message == str(error):
+            raise
         raise RunError(message) from error
     finally:
         for writer in writers:
@@ -118,8 +116,11 @@ def explain(error: Exception, epoch: int = 0) -> str:
     text = str(error)
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return f"There was not enough memory. Choose a smaller batch size or model. {kept(epoch)}"
-    if isinstance(error, OSError):
-        return f"The run could not be saved ({error.strerror or text}). Free some disk space, then resume it."
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError):
+        return f"The run could not be saved ({cause.strerror or text}). Free some disk space, then resume it."
+    if isinstance(error, ExplorerError):
+        return text
     return f"The training stopped on an unexpected problem ({type(error).__name__}: {text[:200]})."
 
 

@@ -15,6 +15,7 @@ from explorer.store.losses import inherited
 from explorer.store.runs import Run
 from explorer.training.config import TrainConfig
 from explorer.training.keeping import SPLITS
+from explorer.training.saved import write_tensors
 from explorer.training.state import TrainingState
 
 FIXED = ("dataset", "model", "options")
@@ -53,10 +54,9 @@ def fork(run: Run, epoch: int, changes: Mapping[str, Any], name: str = "") -> Ru
     made = runs.create(config.model_dump(mode="json"), name or f"{run.name[:100]}, from epoch {epoch}", parent=parent)
     try:
         _copy(run, made, epoch)
-    except (OSError, RuntimeError) as error:  # the second is what PyTorch's own writer makes of a full disk
+    except OSError as error:
         shutil.rmtree(made.path, ignore_errors=True)
-        reason = getattr(error, "strerror", None) or "the disk may be full"
-        raise RunError(f"The fork cannot be saved ({reason}). Free some disk space, then try again.") from None
+        raise RunError(f"The fork cannot be saved ({error.strerror}). Free some disk space, then try again.") from None
     return made
 
 
@@ -131,7 +131,7 @@ def _copy(run: Run, made: Run, epoch: int) -> None:
         _take(path, made.path / path.relative_to(run.path))
     if run.saved_state(epoch).is_file():
         saved = torch.load(run.saved_state(epoch), map_location="cpu", weights_only=True)
-        torch.save(saved | {"optimizer_name": run.config["optimizer"]}, made.path / "fork.pt")
+        write_tensors(made.path / "fork.pt", saved | {"optimizer_name": run.config["optimizer"]})
     for line in run.history():
         if line["epoch"] <= epoch:
             made.append_history(inherited(line, run.objective, made.objective))

@@ -1,12 +1,15 @@
 """The state of a run on disk."""
 
+import io
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from explorer.errors import RunError
-from explorer.files import replacing
+from explorer.files import write_bytes
 from explorer.training.state import TrainingState
 
 
@@ -15,14 +18,25 @@ def save_state(path: Path, state: TrainingState) -> None:
 
     Raises
     ------
-    OSError
-        There is no room.
+    StorageError
+        There is no room, or the folder cannot be written to.
     """
-    with replacing(path) as temporary:
-        try:
-            torch.save(state.tensors(), temporary)
-        except RuntimeError as error:  # what PyTorch's own writer makes of a full disk
-            raise OSError("the disk may be full") from error
+    write_tensors(path, state.tensors())
+
+
+def write_tensors(path: Path, document: Mapping[str, Any]) -> None:
+    """Write nested tensors as `torch.save` does, in one step.
+
+    PyTorch's own writer makes a nameless error of a full disk and keeps the file open, so it writes to memory here.
+
+    Raises
+    ------
+    StorageError
+        There is no room, or the folder cannot be written to.
+    """
+    content = io.BytesIO()
+    torch.save(document, content)
+    write_bytes(path, content.getbuffer())
 
 
 def load_state(path: Path, state: TrainingState, run_id: str) -> bool:

@@ -1,5 +1,6 @@
 """What runs in a worker process."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -13,13 +14,15 @@ from explorer.training.compute import compute
 NICENESS = 10
 """Of 19; at 10 a process gets a tenth of the time of one that nobody has made nice, and all that others leave."""
 
+_log = logging.getLogger(__name__)
+
 
 def work(run_id: str) -> None:
     """Compute a run, and those of its batch; whatever goes wrong is in its status afterwards."""
     try:
         compute(runs.get(run_id))
     except (ExplorerError, KeyboardInterrupt) as error:
-        print(f"{run_id}: {error}", file=sys.stderr)
+        _log.warning("%s: %s", run_id, error)  # unlike `print` it goes on where the disk of the log is full
 
 
 def let_others_go_first() -> None:

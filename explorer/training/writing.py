@@ -95,12 +95,9 @@ class RunWriter:
         self.run.write_status(self.status)
 
     def fail(self, message: str, diverged: bool = False) -> None:
-        """Say what happened, even where the disk is full and only a short file may still fit."""
+        """Say what happened, even where the disk is full."""
         self.update(state="failed", reason=DIVERGED * diverged, message=message, images_per_second=None)
-        try:
-            self.run.write_status(self.status)
-        except OSError:
-            return
+        self.run.write_status(self.status, last=True)
 
     def close(self) -> None:
         """Withdraw what was asked of the run, and end its trackers."""

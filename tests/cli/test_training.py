@@ -5,13 +5,18 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
+from explorer.cli.progress import TrainingProgress
 from explorer.paths import ROOT
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
+from tests.conftest import fill_up
 
 KEYS = [
     "run",
@@ -356,3 +361,27 @@ def test_tracking_is_noted_in_the_run(explorer, home, monkeypatch):
     run = runs.get(json.loads(output)["run"])
     assert json.loads((run.path / "tracking.json").read_text()) == {"wandb": {"mode": "offline"}}
     assert list((run.path / "wandb").rglob("*.wandb"))
+
+
+def test_a_full_disk_is_named_and_exits_with_one(explorer, small_home):
+    small_home("800k")
+    settings = ("subset=200", "threads=1", "device=cpu")
+    code, output, messages = explorer("train", *(part for one in settings for part in ("--set", one)), "--epochs", "1")
+    assert (code, output) == (1, "")
+    assert "No space left on device" in messages.splitlines()[-1]
+    assert "Traceback" not in messages
+    (run,) = runs.list_runs()
+    assert (run.status.state, "No space left on device" in run.status.message) == ("failed", True)
+
+
+def test_a_log_that_cannot_be_written_does_not_end_a_run(tmp_path, mount):
+    mount(tmp_path, "size=64k")
+    run = runs.create({"model": "mlp", "dataset": "mnist", "epochs": 3})
+    values = {"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5, "validation_accuracy": 0.5, "train_seconds": 1.0}
+    progress = TrainingProgress(run)
+    with suppress(OSError), (tmp_path / "log").open("w") as log:  # closing it tries once more to write the line
+        progress.console = Console(file=log)
+        fill_up(tmp_path)
+        progress._print([SimpleNamespace(**values)])
+        values.clear()
+    assert values == {}

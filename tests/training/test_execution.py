@@ -1,6 +1,7 @@
 import errno
 import os
 import resource
+import shutil
 import signal
 import threading
 
@@ -18,6 +19,7 @@ from explorer.training.execution import execute, explain
 from explorer.training.interruption import Interruption
 from explorer.training.keeping import best_epoch
 from explorer.training.records import Cut, Done, Epoch, Step
+from tests.conftest import fill_up
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -234,7 +236,7 @@ def largest_file():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize(("size", "reason"), [(10_000, "File too large"), (60_000, "the disk may be full")])
+@pytest.mark.parametrize(("size", "reason"), [(10_000, "File too large"), (60_000, "File too large")])
 def test_no_room_fails_with_a_message_and_the_run_can_go_on(start, largest_file, size, reason):
     """With the first size the weights cannot be written, with the second the larger state cannot."""
     whole, run = start(), start()
@@ -254,19 +256,40 @@ def test_no_room_fails_with_a_message_and_the_run_can_go_on(start, largest_file,
     assert _epochs(run) == _epochs(whole)
 
 
-def test_a_disk_too_full_even_for_the_status(start, monkeypatch):
-    run = start()
+@pytest.mark.parametrize("size", ["800k", "1300k"])
+def test_a_disk_that_is_too_small_is_named_as_the_cause(start, small_home, size):
+    """The weights of an epoch find no room, or the state; the error that the caller holds keeps none of it."""
+    home = small_home(size)
+    run = start(options={"hidden": [100]})
+    with pytest.raises(
+        RunError, match=r"could not be saved \(No space left on device\).*Free some disk space"
+    ) as caught:
+        execute(run)
+    assert (run.status.state, run.status.message) == ("failed", str(caught.value))
+    assert not list(home.rglob("*.tmp"))
+    assert shutil.disk_usage(home).free > 100_000
 
-    def full(*_arguments):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def fill():
-        monkeypatch.setattr("explorer.store.runs.write_json", full)
-
+@pytest.mark.parametrize("moment", [Step, Epoch])
+def test_a_disk_that_others_fill_to_the_last_byte_is_named_as_the_cause(start, small_home, moment):
+    home, fillers = small_home("4m"), []
+    whole, run = start(), start()
+    execute(whole)
     with pytest.raises(RunError, match="No space left on device"):
-        execute(run, _after(Step, 4, fill))
-    assert run.status.state == "interrupted"
-    monkeypatch.undo()
+        execute(run, _after(moment, 1, lambda: fillers.append(fill_up(home))))
+    assert (run.status.state, "No space left" in run.status.message) == ("failed", True)
+    fillers[0].unlink()
+    assert execute(run).state == "finished"
+    assert _files(run) == _files(whole)
+
+
+def test_a_disk_too_full_even_to_begin(start, small_home):
+    home = small_home("1m")
+    run = start()
+    fill_up(home)
+    with pytest.raises(RunError, match="No space left on device"):
+        execute(run)
+    assert (run.status.state, "No space left" in run.status.message) == ("failed", True)
 
 
 def test_another_process_computes_it(start):
