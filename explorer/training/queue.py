@@ -1,4 +1,4 @@
-"""The queue of runs: one empty file a run under `EXPLORER_HOME/queue`, named so that names sort by time.
+"""The queue of runs: one empty file a run under `EXPLORER_HOME/queue`, numbered in the order of coming.
 
 Whoever enqueues makes sure that a supervisor lives to take the run; see `supervisor`.
 """
@@ -6,8 +6,8 @@ Whoever enqueues makes sure that a supervisor lives to take the run; see `superv
 import json
 import os
 import time
-from collections.abc import Container
-from contextlib import suppress
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from explorer import devices
 from explorer.errors import ConfigError, RunError
-from explorer.files import write_json
+from explorer.files import saying_what_fails, write_json
 from explorer.paths import home
 from explorer.store import runs
 from explorer.store.runs import ACTIVE, Run
@@ -27,13 +27,25 @@ def folder() -> Path:
     return home() / "queue"
 
 
-def lock() -> FileLock:
-    """Return the lock under which the queue is changed, and under which an idle supervisor decides to end.
+@contextmanager
+def lock() -> Iterator[None]:
+    """Hold the lock under which the queue is changed, and under which an idle supervisor decides to end.
 
     A process must not take it twice.
+
+    Raises
+    ------
+    StorageError
+        The folder of the runs cannot be written to.
     """
-    home().mkdir(parents=True, exist_ok=True)
-    return FileLock(home() / "queue.lock")
+    held = FileLock(home() / "queue.lock")
+    with saying_what_fails():
+        home().mkdir(parents=True, exist_ok=True)
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def add(run: Run) -> None:
@@ -52,7 +64,7 @@ def add(run: Run) -> None:
     run.clear_stop()
     run.write_status(status.model_copy(update={"state": "queued", "message": ""}))
     folder().mkdir(parents=True, exist_ok=True)
-    (folder() / _marker_name(time.time_ns(), run.id)).touch()
+    (folder() / _marker_name(_next_number(_markers()), run.id)).touch()
 
 
 def pending() -> list[str]:
@@ -113,15 +125,15 @@ def move(run_id: str, position: int) -> None:
     """
     with lock():
         order = _markers()
+        start = _next_number(order)
         moved = next((marker for marker in order if _run_id(marker) == run_id), None)
         if moved is None:
             raise RunError(f"Run {run_id} is not waiting any more, so it cannot be moved.")
         order.remove(moved)
         order.insert(max(0, position), moved)
-        start = time.time_ns() - len(order)
-        for moment, marker in enumerate(order, start):
+        for number, marker in enumerate(order, start):
             with suppress(FileNotFoundError):  # a supervisor has just dropped it
-                marker.rename(marker.with_name(_marker_name(moment, _run_id(marker))))
+                marker.rename(marker.with_name(_marker_name(number, _run_id(marker))))
 
 
 def move_first(run_id: str) -> None:
@@ -218,8 +230,14 @@ def _markers() -> list[Path]:
         return []
 
 
-def _marker_name(moment: int, run_id: str) -> str:
-    return f"{moment:020d}-{run_id}"
+def _next_number(markers: Sequence[Path]) -> int:
+    """Return a number behind all that wait; a clock that is set back would let the newest overtake the others."""
+    numbers = (marker.name.partition("-")[0] for marker in markers)
+    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def _marker_name(number: int, run_id: str) -> str:
+    return f"{number:020d}-{run_id}"
 
 
 def _run_id(marker: Path) -> str:

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import time
@@ -16,7 +17,6 @@ CONFIG = {"model": "mlp", "dataset": "mnist", "epochs": 3}
 
 @pytest.fixture
 def make():
-    queue.lock()  # makes the folder
     return lambda: runs.create(CONFIG)
 
 
@@ -87,7 +87,6 @@ def test_a_running_run_is_asked_to_stop(make):
 
 @pytest.mark.usefixtures("quick")
 def test_a_run_stopped_while_its_worker_starts_takes_no_step(configure):
-    queue.lock()
     run = runs.create(configure().model_dump(mode="json"))
     queue.add(run)
     assert queue.take() == run
@@ -153,6 +152,35 @@ def test_to_the_front_again_and_again(make):
     for run in some:
         queue.move_first(run.id)
     assert queue.pending() == [run.id for run in reversed(some)]
+
+
+@pytest.fixture
+def clock_going_back(monkeypatch):
+    """Every look at the clock shows an hour less than the one before."""
+    now = itertools.count(time.time_ns(), -3600 * 10**9)
+    monkeypatch.setattr(time, "time_ns", lambda: next(now))
+    monkeypatch.setattr(time, "time", lambda: next(now) / 1e9)
+
+
+@pytest.mark.usefixtures("clock_going_back")
+def test_a_clock_that_is_set_back_changes_no_order(make):
+    some = [make() for _ in range(4)]
+    for run in some:
+        queue.add(run)
+    assert queue.pending() == [run.id for run in some]
+    queue.move_first(some[2].id)
+    queue.move_first(some[3].id)
+    later = make()
+    queue.add(later)
+    assert queue.pending() == [some[number].id for number in (3, 2, 0, 1)] + [later.id]
+
+
+def test_runs_that_an_earlier_version_has_queued_stay_in_front(make, home):
+    old, new = make(), make()
+    (home / "queue").mkdir()
+    (home / "queue" / f"{time.time_ns():020d}-{old.id}").touch()
+    queue.add(new)
+    assert queue.pending() == [old.id, new.id]
 
 
 def test_what_does_not_wait_cannot_be_moved(make):

@@ -239,6 +239,13 @@ def test_a_full_disk_ends_neither_the_run_nor_the_events(configure, monkeypatch,
     assert len([record for record in caplog.records if "No space left" in record.message]) == 1
 
 
+def test_a_clock_that_is_set_back_changes_no_order(tmp_path, monkeypatch):
+    for step, moment in enumerate((10**18, 10**18 - 10**12, 10**18 - 10**13), start=1):
+        monkeypatch.setattr(events.time, "time_ns", lambda moment=moment: moment)
+        events.EventFile(tmp_path).append([events.scalars({"loss/train": 1.0}, step)])
+    assert [event.step for event in load(tmp_path).Scalars("loss/train")] == [1, 2, 3]
+
+
 def test_a_partly_written_record_is_taken_back(tmp_path, monkeypatch):
     path = tmp_path / "events"
     path.write_bytes(b"before")

@@ -6,6 +6,7 @@ TensorFlow where that is installed; here its record format and its messages are 
 
 import io
 import os
+import re
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ VERSION = "brain.Event:2"
 """First event of every file; TensorBoard reads the others by it."""
 
 PREFIX = "events.out.tfevents"
+_STAMP = re.compile(rf"{re.escape(PREFIX)}\.(\d{{10}})\.(\d{{6}})")
 _LENGTH = struct.Struct("<QI")
 _CHECKSUM = 4
 
@@ -24,10 +26,15 @@ Event = Any
 
 
 class EventFile:
-    """One event file, made when the first event is appended. Files sort in the order of their making."""
+    """One event file, made when the first event is appended. Files sort in the order of their making.
+
+    They do even where the clock has been set back, as TensorBoard reads them in that order.
+    """
 
     def __init__(self, folder: Path) -> None:
-        seconds, fraction = divmod(time.time_ns() // 1000, 1_000_000)
+        others = filter(None, map(_STAMP.fullmatch, (path.name for path in folder.glob(f"{PREFIX}.*"))))
+        last = max((int(seconds + fraction) for seconds, fraction in (other.groups() for other in others)), default=0)
+        seconds, fraction = divmod(max(time.time_ns() // 1000, last + 1), 1_000_000)
         self.path = folder / f"{PREFIX}.{seconds:010d}.{fraction:06d}"
         self._exists = False
 
