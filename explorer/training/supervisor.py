@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -23,6 +24,8 @@ from explorer.training import estimate, queue
 from explorer.training.watching import LOOK_SECONDS, WatchedFolder
 
 POLL_SECONDS = 0.02
+START_SECONDS = 10.0
+"""Within so long a supervisor that was started has its lock."""
 IDLE_SECONDS = 600.0
 MEASURE_SECONDS = 60.0
 """A measurement that takes longer is given up."""
@@ -55,22 +58,42 @@ def submit(run: Run) -> None:
         raise RunError(f"The run cannot be queued: {error.strerror or error}.") from None
 
 
-_started: subprocess.Popen[bytes] | None = None
-"""The supervisor that this process started last; kept so that its end is noticed."""
+_starting = threading.Lock()
+_started: tuple[subprocess.Popen[bytes], float] | None = None
+"""The supervisor that this process started last, and when."""
 
 
 def ensure() -> None:
-    """Start a supervisor unless one lives."""
+    """Start a supervisor unless one lives; threads may ask for it at once.
+
+    Raises
+    ------
+    RunError
+        The folder of the runs cannot be written to.
+    """
     global _started
-    if _started is not None:
-        _started.poll()
-    if is_alive():
-        return
+    try:
+        with _starting:
+            if not is_alive() and not _has_just_started():
+                _started = (_start(), time.monotonic())
+    except OSError as error:
+        raise RunError(
+            f"Nothing can be trained here: the folder that keeps the runs cannot be written to "
+            f"({error.strerror or error}). Make it writable, or set EXPLORER_HOME to another folder and start again."
+        ) from None
+
+
+def _has_just_started() -> bool:
+    """Whether a supervisor of this process is still on its way to its lock."""
+    return _started is not None and _started[0].poll() is None and time.monotonic() - _started[1] < START_SECONDS
+
+
+def _start() -> subprocess.Popen[bytes]:
     home().mkdir(parents=True, exist_ok=True)
     # Waiting OpenMP threads must sleep: spinning, they would slow every other process down many times.
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "EXPLORER_HOME": str(home())}
     with (home() / "supervisor.log").open("ab") as log:
-        _started = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "explorer", "supervise"],
             cwd=ROOT,
             env=environment,
@@ -79,6 +102,8 @@ def ensure() -> None:
             stderr=log,
             start_new_session=True,
         )
+    threading.Thread(target=process.wait, daemon=True).start()  # so that its end leaves no defunct process
+    return process
 
 
 def is_alive() -> bool:
@@ -194,6 +219,7 @@ class _Supervisor:
                 continue
             process.join()
             del self.workers[run_id], self.groups[run_id]
+            self.others = (-LOOK_SECONDS, 0)  # with the fork server gone it looks ended, and goes on
             _note_end(run_id, process.exitcode or 0)
         if self.measuring:
             self._reap_measuring(*self.measuring)
@@ -255,7 +281,7 @@ def _note_end(run_id: str, exitcode: int) -> None:
         if exitcode == -9:
             message = "The system killed the training process, most likely for lack of memory. "
             message += "Resume the run, or start it anew with a smaller batch size."
-        run.write_status(status.model_copy(update={"state": "interrupted", "message": message}))
+        run.write_status(status.model_copy(update={"state": "interrupted", "message": message}), last=True)
 
 
 def _lock() -> FileLock:

@@ -9,7 +9,7 @@ from explorer import devices
 from explorer.errors import ExplorerError
 from explorer.store import runs
 from explorer.store.runs import Run
-from explorer.training import queue, supervisor
+from explorer.training import queue
 from explorer.ui import formats
 from explorer.ui.text import markdown, shorten
 
@@ -22,8 +22,6 @@ _PROBLEM = "queue:problem"
 def show() -> None:
     """Show the runs that are computed and that wait, in their order; while there are any this part alone is renewed."""
     active = bool(queue.pending()) or bool(queue.running())
-    if active:
-        supervisor.ensure()
     st.fragment(_show, run_every=POLL_SECONDS if active else None)(active)
 
 

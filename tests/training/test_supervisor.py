@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -50,10 +51,13 @@ def started(monkeypatch, home):
     popen = supervisor.subprocess.Popen
 
     def start(*arguments, **keywords):
-        processes.append(popen(*arguments, **keywords))
-        return processes[-1]
+        process = popen(*arguments, **keywords)
+        if "supervise" in process.args:
+            processes.append(process)
+        return process
 
     monkeypatch.setattr(supervisor.subprocess, "Popen", start)
+    monkeypatch.setattr(supervisor, "_started", None)
     yield processes
     for run in runs.list_runs():
         queue.stop(run)
@@ -145,6 +149,23 @@ def test_a_life_of_supervisors(make, configure, started, home):
     assert (home / "supervisor.log").is_file()
 
 
+def test_sessions_that_ask_at_once_start_one_and_its_end_leaves_no_defunct_process(started):
+    barrier = threading.Barrier(8)
+
+    def ask():
+        barrier.wait()
+        supervisor.ensure()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(started) == 1
+    os.kill(started[0].pid, signal.SIGKILL)
+    _until(lambda: not Path(f"/proc/{started[0].pid}").exists(), seconds=20)
+
+
 def test_it_ends_when_it_has_been_idle(home):
     begun = time.monotonic()
     supervisor.serve(idle_seconds=0.3)
@@ -177,7 +198,6 @@ class _Process:
 @pytest.fixture
 def at_work(monkeypatch):
     """A supervisor whose workers are no processes."""
-    queue.lock()
     made = supervisor._Supervisor()
     monkeypatch.setattr(made, "context", type("Context", (), {"Process": _Process}))
     return made

@@ -4,18 +4,14 @@ from streamlit.testing.v1 import AppTest
 from explorer import devices
 from explorer.store import runs
 from explorer.store.runs import Status
-from explorer.training import queue, supervisor
+from explorer.training import queue
 
 CONFIG = {"model": "mlp", "dataset": "mnist", "epochs": 4}
 
 
 @pytest.fixture(autouse=True)
-def ensured(monkeypatch):
-    calls = []
-    monkeypatch.setattr(supervisor, "ensure", lambda: calls.append(1))
+def four_cores(monkeypatch):
     monkeypatch.setattr(devices, "cores", lambda: 4)
-    queue.lock()
-    return calls
 
 
 def _page():
@@ -44,14 +40,13 @@ def texts(app):
     return [element.value for element in (*app.markdown, *app.caption, *app.error)]
 
 
-def test_an_empty_queue_is_one_line_and_starts_nothing(ensured):
+def test_an_empty_queue_is_one_line():
     app = opened()
     assert texts(app) == ["Nothing is being computed, and nothing waits."]
     assert len(app.button) == 0
-    assert not ensured
 
 
-def test_running_and_waiting_runs_in_their_order(ensured):
+def test_running_and_waiting_runs_in_their_order():
     first, second = waiting("one"), waiting("<img onerror=x> **two**")
     running = runs.create(CONFIG, "zero")
     with running.lock():
@@ -65,7 +60,6 @@ def test_running_and_waiting_runs_in_their_order(ensured):
             "waits, the next one",
             "waits behind 1",
         ]
-        assert ensured
         button(app, "Pause", running).click().run()
         assert running.stop_requested
         assert button(app, "Pause", running).disabled
