@@ -2,17 +2,36 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import streamlit as st
 from streamlit.error_util import handle_uncaught_app_exception
 from streamlit.errors import FragmentHandledException
 from streamlit.runtime.scriptrunner import StopException
+from streamlit.runtime.state.session_state import WStates
 
 from explorer.data import catalog
 from explorer.errors import ExplorerError
 from explorer.ui import state
 from explorer.ui.text import markdown
+
+_read = WStates.__getitem__
+
+
+def _read_or_default(values: WStates, widget_id: str) -> Any:
+    """Return the value of a widget, its default where what the client sent as JSON cannot be read.
+
+    Streamlit raises it before the script, again and again, as it keeps the value: the session would be lost.
+    """
+    try:
+        return _read(values, widget_id)
+    except (ValueError, RecursionError):
+        default = values.widget_metadata[widget_id].deserializer(None)
+        values.set_from_value(widget_id, default)
+        return default
+
+
+WStates.__getitem__ = _read_or_default  # type: ignore[method-assign]
 
 
 @contextmanager
