@@ -1,4 +1,7 @@
-"""A real TensorBoard for chosen runs, on a free loopback port; at most one for an application, ending with it."""
+"""A real TensorBoard for chosen runs, on a free loopback port; one for each choice that somebody looks at, few at once.
+
+All end with the application.
+"""
 
 import atexit
 import importlib.util
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.errors import ExplorerError, RunError
+from explorer.files import saying_what_fails
 from explorer.paths import ROOT
 from explorer.store.runs import Run
 from explorer.training.tracking import reading
@@ -23,6 +27,8 @@ from explorer.training.tracking import reading
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
+MOST = 4
+"""So many at once; a further one ends the one that was started first."""
 SAMPLES = "scalars=20000,histograms=200,images=50"
 """Points that are kept of each series; above that TensorBoard draws lots."""
 
@@ -48,11 +54,16 @@ class _Process:
 
 
 _lock = threading.Lock()
-_current: _Process | None = None
+_processes: dict[tuple[str, ...], _Process] = {}
+"""By the ids of the runs that they show, in the order of their start."""
+_choices: dict[str, tuple[str, ...]] = {}
+"""What each user looks at."""
 
 
-def start(runs: Sequence[Run], seconds: float = START_SECONDS) -> Server:
+def start(runs: Sequence[Run], seconds: float = START_SECONDS, user: str = "") -> Server:
     """Start TensorBoard for these runs, or return the one that shows them already.
+
+    What the user looked at before ends, unless others look at it too.
 
     Parameters
     ----------
@@ -60,49 +71,66 @@ def start(runs: Sequence[Run], seconds: float = START_SECONDS) -> Server:
         Without events yet they appear as soon as they have some.
     seconds : float
         How long it may take until it answers.
+    user : str
+        Whoever asks, such as the id of a session.
 
     Raises
     ------
     RunError
         No run is chosen, TensorBoard is not installed, or it does not start.
     """
-    global _current
     ids = tuple(sorted({run.id for run in runs}))
     if not ids:
         raise RunError("No run is chosen for TensorBoard. Choose at least one.")
     if importlib.util.find_spec("tensorboard") is None:
         raise RunError("TensorBoard is not installed. Run: pip install -r requirements.txt")
     with _lock:
-        if (found := _alive()) and found.server.runs == ids:
-            return found.server
-        _end()
-        _current = _launch({run.id: run for run in runs}, ids, seconds)
-        return _current.server
+        if (found := _alive(ids)) is None:
+            _end(ids)
+            found = _launch({run.id: run for run in runs}, ids, seconds)
+            _processes[ids] = found
+        _choices[user] = ids
+        _end_unused()
+        return found.server
 
 
-def current() -> Server | None:
-    """Return the server that runs now, if any."""
-    found = _alive()
+def current(user: str = "") -> Server | None:
+    """Return the server that this user looks at, if it runs."""
+    found = _alive(_choices.get(user, ()))
     return found.server if found else None
 
 
-def stop() -> None:
-    """End the server, if there is one."""
+def stop(user: str = "") -> None:
+    """End the server that this user looks at, unless others look at it too."""
     with _lock:
-        _end()
+        _choices.pop(user, None)
+        _end_unused()
 
 
-def _alive() -> _Process | None:
-    return _current if _current is not None and _current.process.poll() is None else None
+@atexit.register
+def stop_all() -> None:
+    """End all servers."""
+    with _lock:
+        _choices.clear()
+        _end_unused()
 
 
-def _end() -> None:
-    """End the server's process by ending its standard input; by force if it does not go."""
-    global _current
-    if _current is not None:
-        _close(_current.process)
-        shutil.rmtree(_current.folder, ignore_errors=True)
-        _current = None
+def _alive(ids: tuple[str, ...]) -> _Process | None:
+    found = _processes.get(ids)
+    return found if found is not None and found.process.poll() is None else None
+
+
+def _end_unused() -> None:
+    wanted = [ids for ids in _processes if ids in _choices.values()][-MOST:]
+    for ids in set(_processes) - set(wanted):
+        _end(ids)
+
+
+def _end(ids: tuple[str, ...]) -> None:
+    """End a server's process by ending its standard input; by force if it does not go."""
+    if (found := _processes.pop(ids, None)) is not None:
+        _close(found.process)
+        shutil.rmtree(found.folder, ignore_errors=True)
 
 
 def _close(process: subprocess.Popen[str]) -> None:
@@ -117,7 +145,8 @@ def _close(process: subprocess.Popen[str]) -> None:
 
 
 def _launch(runs: dict[str, Run], ids: tuple[str, ...], seconds: float) -> _Process:
-    folder = Path(tempfile.mkdtemp(prefix="explorer-tensorboard-"))
+    with saying_what_fails():
+        folder = Path(tempfile.mkdtemp(prefix="explorer-tensorboard-"))
     try:
         where = _choice(folder, [runs[run_id] for run_id in ids])
         with (folder / "log.txt").open("w") as log:
@@ -198,6 +227,3 @@ def _reason(log: Path) -> str:
     except OSError:
         return ""
     return f": {lines[-1][:200].rstrip('.')}" if lines else ""
-
-
-atexit.register(stop)

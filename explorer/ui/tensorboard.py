@@ -5,6 +5,7 @@ from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer.store.runs import Run
 from explorer.studies import tensorboard
@@ -71,15 +72,22 @@ def _choose_view() -> str:
 
 def _control(runs: Sequence[Run]) -> tensorboard.Server | None:
     """Show the buttons; return the server if it shows these runs."""
-    server = tensorboard.current()
+    user = _user()
+    server = tensorboard.current(user)
     if server and set(server.runs) == {run.id for run in runs}:
         st.link_button("Open in its own tab", server.url, icon=":material/open_in_new:")
-        st.button("Stop", icon=":material/stop:", on_click=tensorboard.stop, key="tensorboard-stop")
+        st.button("Stop", icon=":material/stop:", on_click=tensorboard.stop, args=(user,), key="tensorboard-stop")
         return server
     if st.button("Open TensorBoard", icon=":material/monitoring:", type="primary", key="tensorboard-open"):
         with st.spinner("Starting TensorBoard …"):
-            tensorboard.start(runs)
+            tensorboard.start(runs, user=user)
         st.rerun()
     if server:
-        st.caption("TensorBoard is open for other runs; it will show these instead.")
+        st.caption("Your TensorBoard is open for other runs; it will show these instead.")
     return None
+
+
+def _user() -> str:
+    """Return the id of this session: one tab of a browser."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""

@@ -25,7 +25,7 @@ CONFIG = {"model": "mlp", "dataset": "fashion-mnist", "epochs": 2}
 def ended():
     """No server outlives a test."""
     yield
-    tensorboard.stop()
+    tensorboard.stop_all()
 
 
 @pytest.fixture
@@ -87,12 +87,26 @@ def test_it_shows_the_chosen_runs_and_ends(run):
         ask(server, "/data/runs")
 
 
-def test_another_choice_replaces_the_server(run):
-    first = tensorboard.start([run])
-    second = tensorboard.start([run, made("other", 1.0)])
+def test_another_choice_replaces_the_server_of_the_one_who_makes_it(run):
+    first = tensorboard.start([run], user="ann")
+    assert tensorboard.start([run], user="bob") == first
+    second = tensorboard.start([run, made("other", 1.0)], user="bob")
     assert second.pid != first.pid
-    assert gone(first.pid)
+    assert (tensorboard.current("ann"), tensorboard.current("bob")) == (first, second)
     assert len(await_runs(second, 2)) == 2
+    assert len(await_runs(first, 1)) == 1
+    tensorboard.stop("ann")
+    assert gone(first.pid)
+    assert tensorboard.start([run, made("third", 1.0)], user="bob").pid != second.pid
+    assert gone(second.pid)
+
+
+def test_the_one_that_was_started_first_ends_for_one_too_many(run, monkeypatch):
+    monkeypatch.setattr(tensorboard, "MOST", 1)
+    first = tensorboard.start([run], user="ann")
+    second = tensorboard.start([made("other", 1.0)], user="bob")
+    assert gone(first.pid)
+    assert (tensorboard.current("ann"), tensorboard.current("bob")) == (None, second)
 
 
 def test_a_server_that_died_is_started_again(run):

@@ -29,13 +29,13 @@ def started(monkeypatch):
     """Note what would be started."""
     found = []
 
-    def start(chosen):
+    def start(chosen, user=""):
         found.append(server.Server("http://127.0.0.1:6006", 6006, 1, tuple(sorted(run.id for run in chosen))))
         return found[-1]
 
     monkeypatch.setattr(server, "start", start)
-    monkeypatch.setattr(server, "current", lambda: found[-1] if found else None)
-    monkeypatch.setattr(server, "stop", found.clear)
+    monkeypatch.setattr(server, "current", lambda user: found[-1] if found else None)
+    monkeypatch.setattr(server, "stop", lambda user: found.clear())
     return found
 
 
@@ -115,7 +115,7 @@ def test_a_server_for_other_runs_is_not_shown(started):
 
 @pytest.mark.usefixtures("here")
 def test_what_goes_wrong_is_said(started, monkeypatch):
-    def refuse(chosen):
+    def refuse(chosen, user):
         raise RunError("TensorBoard did not start: <b>no</b>.")
 
     monkeypatch.setattr(server, "start", refuse)
