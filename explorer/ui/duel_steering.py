@@ -9,6 +9,7 @@ from explorer.store.runs import ACTIVE, Run
 from explorer.training import steering, supervisor
 from explorer.ui.duel_standing import Standing, look
 from explorer.ui.text import markdown
+from explorer.ui.watch_steering import may_discard
 
 Action = Callable[[Standing], None]
 
@@ -97,7 +98,9 @@ def discard_button(standing: Standing) -> None:
     """Offer to throw a duel away; a further click confirms it."""
     with st.popover("Discard", icon=":material/delete:", key="duel-discard-popover"):
         st.markdown("All its runs stop and go to the bin, from where the page Runs can bring them back.")
-        _button("Discard this duel", None, discard, standing, primary=True)
+        ids = [run.run.id for run in standing.runs]
+        sure = may_discard(f"duel-discard-sure-{standing.duel.id}", ids)
+        _button("Discard this duel", None, discard, standing, disabled=not sure, primary=True)
 
 
 def _each(action: Callable[[Run], None], found: Iterable[Run]) -> None:

@@ -4,11 +4,11 @@ import streamlit as st
 
 from explorer.studies import duels
 from explorer.studies.duels import Duel
-from explorer.training import supervisor
 from explorer.ui import address, duel_curves, duel_reading, duel_words, formats, messages
 from explorer.ui.charts import duel as drawings
 from explorer.ui.duel_standing import Standing, is_computed_together, look
 from explorer.ui.duel_steering import controls
+from explorer.ui.watch_steering import note_started
 from explorer.ui.widgets import figure
 
 __all__ = ["choose", "follow", "watch"]
@@ -21,6 +21,7 @@ _DUEL = "duel"
 
 def follow(duel: Duel) -> None:
     """Make a duel the one that is watched; before the page shows the choice of duels."""
+    note_started(run_id for side in duels.SIDES for run_id in duel.runs[side])
     st.session_state[_DUEL] = duel.id
     address.touched(_DUEL)
 
@@ -28,6 +29,9 @@ def follow(duel: Duel) -> None:
 def choose() -> Duel | None:
     """Let the user choose the duel to watch; at first the one in the URL, else the newest. None without duels."""
     found = {duel.id: duel for duel in duels.list_duels()}
+    if _DUEL in st.session_state and st.session_state[_DUEL] not in found:
+        del st.session_state[_DUEL]
+        st.toast("The duel that was shown has been discarded. Its runs lie in the bin.", icon=":material/delete:")
     if not found:
         return None
     unknown = address.adopt(_DUEL, list(found), next(iter(found)))
@@ -53,9 +57,6 @@ def watch(standing: Standing) -> None:
 
     A paused one is looked at too: it may be resumed in another tab.
     """
-    if standing.is_active:
-        with messages.shown():
-            supervisor.ensure()
     st.fragment(_watch, run_every=None if standing.is_over else POLL_SECONDS)(standing)
 
 

@@ -7,12 +7,12 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.store import runs
 from explorer.store.runs import ACTIVE, Run, Status
-from explorer.training import queue, steering, supervisor
+from explorer.training import queue, steering
 from explorer.ui import address, messages, watch_history
 from explorer.ui.text import markdown, shorten
 from explorer.ui.watch_curves import curves
 from explorer.ui.watch_epoch import newest, prepare
-from explorer.ui.watch_steering import controls, say_discarded, was_discarded
+from explorer.ui.watch_steering import controls, note_started, say_discarded, was_discarded
 from explorer.ui.watch_words import ICONS, damaged, describe, figures
 
 __all__ = ["choose", "choose_view", "describe", "follow", "remember_problem", "show_problem", "watch"]
@@ -29,7 +29,8 @@ _PROBLEM = "run:problem"
 
 
 def follow(run: Run) -> None:
-    """Make a run the one that is watched; before the page shows the choice of runs."""
+    """Make a run that this session has started the one that is watched; before the page shows the choice of runs."""
+    note_started([run.id])
     st.session_state[_RUN] = run.id
     st.session_state[_VIEW] = TRAINING
     address.touched(_RUN)
@@ -45,8 +46,12 @@ def choose_view() -> str:
 
 def choose() -> Run | None:
     """Let the user choose the run to watch; at first the one in the URL, else the newest. None without runs."""
-    say_discarded()
+    discarded_here, before = say_discarded(), st.session_state.get(_RUN)
     found = {run.id: run for run in runs.list_runs()}
+    is_lost = before is not None and before not in found and not discarded_here
+    if is_lost:
+        del st.session_state[_RUN]
+        _say_lost("The run that was shown")
     if not found:
         return None
     newest_run = next(iter(found))
@@ -62,10 +67,18 @@ def choose() -> Run | None:
         label_visibility="collapsed",
     )
     run = found[st.session_state[_RUN]]
-    if unknown is not None:
-        st.toast("The run in the link is not here; it may have been discarded.", icon=":material/info:")
+    if unknown is not None and not is_lost:
+        _say_lost("The run in the link")
     address.keep({_RUN: run.id}, {})
     return run
+
+
+def _say_lost(which: str) -> None:
+    st.toast(
+        f"{which} is not here; it may have been discarded. The page Runs shows what lies in the bin.",
+        icon=":material/info:",
+        duration="long",
+    )
 
 
 def watch(run: Run) -> None:
@@ -75,7 +88,6 @@ def watch(run: Run) -> None:
     """
     with messages.shown():
         if run.status.state in ACTIVE:
-            supervisor.ensure()
             prepare(run)
     polling = not _is_over(run)
     st.fragment(_watch, run_every=POLL_SECONDS if polling else None)(run, polling)

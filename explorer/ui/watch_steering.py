@@ -1,6 +1,6 @@
 """The buttons with which a run is steered, and those that lead on from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import streamlit as st
 
@@ -13,6 +13,7 @@ from explorer.ui.text import markdown
 from explorer.ui.watch_words import next_epoch, rate
 
 _DISCARDED = "watch:discarded"
+_STARTED = "watch:started"
 _RATE = "watch-rate"
 _USES: tuple[tuple[state.PageName, str, str], ...] = (
     ("evaluate", "Evaluate", ":material/query_stats:"),
@@ -49,10 +50,24 @@ def was_discarded(run: Run) -> bool:
     return bool(st.session_state.get(_DISCARDED) == run.id)
 
 
-def say_discarded() -> None:
-    """Say once where a run is that this session has just discarded."""
-    if st.session_state.pop(_DISCARDED, None):
+def say_discarded() -> bool:
+    """Say once where a run is that this session has just discarded; return whether there was one."""
+    discarded = bool(st.session_state.pop(_DISCARDED, None))
+    if discarded:
         st.toast("The run lies in the bin. The page Runs can bring it back.", icon=":material/delete:", duration="long")
+    return discarded
+
+
+def note_started(ids: Iterable[str]) -> None:
+    """Remember that this session has started runs, so that it may discard them without being asked twice."""
+    st.session_state.setdefault(_STARTED, set()).update(ids)
+
+
+def may_discard(key: str, ids: Iterable[str]) -> bool:
+    """Whether this session has started all of these runs; else whether the user says so, by a box shown here."""
+    return st.session_state.get(_STARTED, set()).issuperset(ids) or st.checkbox(
+        "It was not started in this window and may be somebody else's. Discard it nevertheless.", key=key
+    )
 
 
 def _end(run: Run, status: Status) -> None:
@@ -142,7 +157,15 @@ def _open(page: state.PageName, **parameters: str | int) -> None:
 def _discard(run: Run) -> None:
     with st.popover("Discard", icon=":material/delete:", key="watch-discard-popover"):
         st.markdown("The run stops and goes to the bin, from where the page Runs can bring it back.")
-        st.button("Discard this run", key="watch-discard", type="primary", on_click=_throw_away, args=(run,))
+        sure = may_discard(f"watch-discard-sure-{run.id}", [run.id])
+        st.button(
+            "Discard this run",
+            key="watch-discard",
+            type="primary",
+            on_click=_throw_away,
+            args=(run,),
+            disabled=not sure,
+        )
 
 
 def _act(action: Callable[[Run], object], run: Run) -> None:

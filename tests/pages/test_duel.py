@@ -273,11 +273,14 @@ def test_a_duel_in_the_queue_is_paused_and_resumed(open_page, queued):
 def test_a_duel_that_is_discarded_lies_in_the_bin_and_the_next_one_is_shown(open_page, queued):
     older, newer = sorted((fought(), duels.start(CONFIG, "batch_size", 10, 2)), key=lambda duel: duel.id)
     app = open_page("duel", duel=newer.id)
+    app.checkbox(key=f"duel-discard-sure-{newer.id}").check().run()
     app.button(key="duel-discard").click().run()
     assert not app.exception
+    assert "The duel that was shown has been discarded" in app.toast[0].value
     assert app.query_params["duel"] == older.id
     assert {run.id for run in runs_bin.binned()} == {*newer.runs["a"], *newer.runs["b"]}
     assert [duel.id for duel in duels.list_duels()] == [older.id]
+    app.checkbox(key=f"duel-discard-sure-{older.id}").check().run()
     app.button(key="duel-discard").click().run()
     assert not app.exception
     assert runs.list_runs() == queue.pending() == []

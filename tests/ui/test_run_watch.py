@@ -289,12 +289,36 @@ def test_in_the_last_epoch_no_other_rate_is_offered():
 def test_discarding_moves_on_to_the_next_run():
     older, newer = made(), made()
     app = opened(run=newer.id)
+    assert button(app, "watch-discard").disabled, "it may be somebody else's"
+    app.checkbox(key=f"watch-discard-sure-{newer.id}").check().run()
     button(app, "watch-discard").click().run()
     assert not app.exception
     assert [run.id for run in runs_bin.binned()] == [newer.id]
     assert any("bin" in text for text in toasts(app))
     app.run()
     assert app.selectbox(key="run").value == older.id
+
+
+def test_a_run_that_was_started_here_is_discarded_without_being_asked_twice():
+    run = made()
+    app = AppTest.from_string(SCRIPT, default_timeout=120)
+    app.session_state["watch:started"] = {run.id}
+    app.run()
+    assert not app.checkbox
+    button(app, "watch-discard").click().run()
+    assert [one.id for one in runs_bin.binned()] == [run.id]
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_whose_run_has_been_discarded_elsewhere_is_told(left):
+    for _ in range(left):
+        made()
+    app = AppTest.from_string(SCRIPT, default_timeout=120)
+    app.session_state["run"] = "20200101-000000-abcdef"
+    app.run()
+    assert not app.exception
+    assert ["The run that was shown is not here" in text for text in toasts(app)] == [True]
+    assert not toasts(app.run())
 
 
 def test_a_run_that_vanishes_while_it_is_watched_is_a_message():
