@@ -8,7 +8,9 @@ import time
 import pytest
 import torch
 
-from explorer.store import runs
+from explorer.store import batches, runs
+from explorer.studies import seeds
+from explorer.training.compute import compute
 from explorer.training.execution import execute
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -19,14 +21,14 @@ from dataclasses import replace
 os.environ["EXPLORER_HOME"] = home
 import torch
 from explorer.data import splits
-from explorer.training import execution, keeping, loop, worker
+from explorer.training import ensemble, execution, keeping, loop, together, worker
 def load(dataset, name):
     split = splits.load_split(dataset, name)
     if name == "train":
         return split
     return replace(split, **{field: getattr(split, field)[:100] for field in ("images", "labels", "indices")})
-keeping.load_split = loop.load_split = load
-execution.STATE_SECONDS = 0.02
+ensemble.load_split = keeping.load_split = loop.load_split = load
+execution.STATE_SECONDS = together.STATE_SECONDS = 0.02
 worker.work(run)
 """
 KILLS = 6
@@ -79,15 +81,21 @@ CONFIGS = {
         "schedule": "one-cycle",
         "learning_rate": 0.05,
     },
+    "lenet": {
+        "model": "lenet",
+        "options": {"features": [4, 8], "dense": 16},
+        "subset": 300,
+        "batch_size": 10,
+        "epochs": 3,
+        "optimizer": "nesterov",
+        "learning_rate": 0.02,
+    },
 }
+SEEDS = {"subset": 600, "batch_size": 4, "epochs": 2, "options": {"hidden": [32], "dropout": 0.3}, "ema": 0.9}
 
 
-@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-@pytest.mark.parametrize("name", CONFIGS)
-def test_killed_many_times_it_ends_with_the_same_bytes(name, configure, begin, same):
-    config = configure(**CONFIGS[name]).model_dump(mode="json")
-    whole, run = runs.create(config), runs.create(config)
-    execute(whole)
+def _kill_again_and_again(run, begin, name, within):
+    """Start a process that computes the run and kill it within so many seconds, a few times."""
     draws = random.Random(name)
     kills = 0
     for _ in range(KILLS):
@@ -95,7 +103,7 @@ def test_killed_many_times_it_ends_with_the_same_bytes(name, configure, begin, s
         deadline = time.monotonic() + 60
         while run.status.state != "running" and process.is_alive() and time.monotonic() < deadline:
             time.sleep(0.005)
-        time.sleep(draws.uniform(0, whole.status.seconds / 5))
+        time.sleep(draws.uniform(0, within))
         process.kill()
         process.join()
         kills += process.exitcode == -9
@@ -104,6 +112,15 @@ def test_killed_many_times_it_ends_with_the_same_bytes(name, configure, begin, s
             break
         assert run.status.state == "interrupted"
     assert kills >= 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+@pytest.mark.parametrize("name", CONFIGS)
+def test_killed_many_times_it_ends_with_the_same_bytes(name, configure, begin, same):
+    config = configure(**CONFIGS[name]).model_dump(mode="json")
+    whole, run = runs.create(config), runs.create(config)
+    execute(whole)
+    _kill_again_and_again(run, begin, name, whole.status.seconds / 5)
     assert execute(run).state == "finished"
     assert _files(run) == _files(whole)
     saved = [torch.load(one.state_file, weights_only=True) for one in (run, whole)]
@@ -112,6 +129,19 @@ def test_killed_many_times_it_ends_with_the_same_bytes(name, configure, begin, s
     places = [(line["epoch"], line["step"]) for line in run.history() if line["kind"] == "step"]
     assert places == sorted(set(places))
     assert not list(run.path.rglob("*.tmp"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_seeds_at_once_that_are_killed_many_times_end_with_the_same_bytes(configure, begin, same):
+    whole, killed = (seeds.create(configure(**SEEDS), 3) for _ in range(2))
+    compute(whole[0])
+    _kill_again_and_again(killed[0], begin, "seeds", whole[0].status.seconds / 5)
+    compute(killed[0])
+    for run, other in zip(killed, whole, strict=True):
+        assert run.status.state == "finished"
+        assert _files(run) == _files(other)
+        assert [line["epoch"] for line in run.epochs()] == [1, 2]
+    assert same(*(torch.load(batches.state_file(runs[0]), weights_only=True) for runs in (killed, whole)))
 
 
 def test_two_processes_on_one_run(configure, begin):
