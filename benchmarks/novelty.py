@@ -1,11 +1,15 @@
-"""Which score tells inputs that are none of the classes: `python -m benchmarks.novelty`.
+"""Which measure tells inputs that are none of the classes: `python -m benchmarks.novelty [--images FOLDER]`.
 
-Every score has its threshold at the 99th percentile of the validation images. The figures are the shares of inputs
-above it: of the test images of the same set (which should be 1%), of the other set, and of inputs of several kinds.
-"Both" is what `explorer.analysis.novelty` does.
+Every measure has its threshold at the percentile of the validation images where `explorer.analysis.novelty`, which
+takes all together, has its own. The figures are the shares of inputs above it: of the test images of the same set, of
+the other set, and of inputs of several kinds.
+FOLDER holds pictures of the classes and `labels.json`, a list of `file`, `dataset` and `label`; the first is then the
+share of false alarms on them.
 """
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -15,31 +19,38 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
-from explorer.analysis.neighbours import features
-from explorer.analysis.novelty import NEIGHBOUR, SHARE, Detector, Memory, energy
-from explorer.analysis.predictions import Predictions, predict
+from benchmarks import figures
+from explorer.analysis.novelty import KNOWN, Detector
+from explorer.analysis.predictions import predict
 from explorer.data import catalog
-from explorer.data.drawing import prepare_drawing
+from explorer.data.drawing import prepare_drawing, prepare_photo, read_picture
 from explorer.data.splits import load_split
-from explorer.store.catalog import resolve
-from explorer.store.checkpoints import Classifier, load_checkpoint
+from explorer.store.catalog import resolve, shipped
+from explorer.store.checkpoints import load_checkpoint
 
-CHECKPOINTS = ("mnist-lenet", "fashion-mnist-lenet", "fashion-mnist-mlp", "fashion-mnist-cnn")
 SEED = 0
 
 Images = NDArray[np.uint8]
-Scores = NDArray[np.float64]
-Score = Callable[[Images, NDArray[np.float32]], Scores]
 
 
 def strange(dataset: str, n: int) -> dict[str, Images]:
     """Make inputs of several kinds, n of each: what they are called, and uint8 (n, 28, 28)."""
     generator = np.random.default_rng(SEED)
     (other,) = (name for name in catalog.names() if name != dataset)
-    test = load_split(dataset, "test").images[:n]
+    test, digits = load_split(dataset, "test").images[:n], load_split("mnist", "test")
+    letters, ones = list(figures.STROKES), digits.images[digits.labels == 1]
     return {
         "test images": test,
         "other set": load_split(other, "test").images[:n],
+        "written letters": figures.many(n, dataset, lambda k: figures.written(generator, letters[k % len(letters)])),
+        "A, K": figures.many(n, dataset, lambda k: figures.written(generator, "AK"[k % 2])),
+        "printed letters": figures.many(
+            n, dataset, lambda k: figures.printed(generator, figures.PRINTED[k % len(figures.PRINTED)])
+        ),
+        "11": figures.many(n, dataset, lambda _: figures.beside(generator, ones, 2)),
+        "two digits": figures.many(n, dataset, lambda _: figures.beside(generator, digits.images, 2)),
+        "four digits": figures.many(n, dataset, lambda _: figures.beside(generator, digits.images, 4)),
+        "scenes": figures.scenes(generator, n, dataset),
         "negated": 255 - test,
         "noise": generator.integers(0, 256, (n, 28, 28), np.uint8),
         "smooth noise": np.stack([_smooth(generator) for _ in range(n)]),
@@ -48,48 +59,36 @@ def strange(dataset: str, n: int) -> dict[str, Images]:
     }
 
 
-def scores(classifier: Classifier, dataset: str) -> dict[str, Score]:
-    """Return single scores, higher for stranger: each of images and their logits."""
-    training = load_split(dataset, "train")
-    memory = Memory.of(training)
-    points = features(classifier, np.ascontiguousarray(training.images[::10]))
-    points = points / np.linalg.norm(points, axis=1, keepdims=True)
-
-    def unlike(images: Images, _logits: NDArray[np.float32]) -> Scores:
-        own = features(classifier, images)
-        own = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12)
-        nearest: Scores = -np.partition(own @ points.T, -NEIGHBOUR, axis=1)[:, -NEIGHBOUR].astype(np.float64)
-        return nearest
-
-    return {
-        "probability": lambda _, logits: -energy(logits) - logits.max(1),
-        "energy": lambda _, logits: energy(logits),
-        "features": unlike,
-        "pixels": lambda images, _: memory.distances(images),
-    }
+def pictures(folder: Path, dataset: str) -> dict[str, Images]:
+    """Read and prepare the pictures of a set's classes in a folder."""
+    named = [one["file"] for one in json.loads((folder / "labels.json").read_text()) if one["dataset"] == dataset]
+    found = [prepare_photo(read_picture(folder / name), dataset).image for name in named]
+    return {"pictures": np.stack(found)} if found else {}
 
 
-def main(n: Annotated[int, typer.Option(min=10, max=10_000, help="Inputs of each kind.")] = 500) -> None:
+def main(
+    n: Annotated[int, typer.Option(min=10, max=10_000, help="Inputs of each kind.")] = 500,
+    images: Annotated[Path | None, typer.Option(help="A folder of pictures of the classes.")] = None,
+    checkpoint: Annotated[list[str] | None, typer.Option(help="Which; by default all that are shipped.")] = None,
+) -> None:
     """Measure and print."""
     console = Console(width=120)
-    for name in CHECKPOINTS:
-        checkpoint = load_checkpoint(resolve(name))
-        dataset = str(checkpoint.dataset)
-        classifier, validation = checkpoint.classifier(), load_split(dataset, "validation")
-        predictions = Predictions.compute(checkpoint, validation, classifier)
-        kinds = strange(dataset, n)
-        logits = {kind: predict(classifier, images) for kind, images in kinds.items()}
-        table = Table(title=f"{name}: percentage above the threshold, {n:,} inputs of each kind", title_justify="left")
-        table.add_column("score")
-        for kind in kinds:
-            table.add_column(kind, justify="right")
-        for title, score in scores(classifier, dataset).items():
-            threshold = np.quantile(score(validation.images, predictions.logits), SHARE)
-            found = [float((score(kinds[kind], logits[kind]) > threshold).mean()) for kind in kinds]
-            table.add_row(title, *(f"{share:.1%}" for share in found))
-        detector = Detector.from_predictions(predictions, validation.images, Memory.of(load_split(dataset, "train")))
-        both = [float(detector.novel(logits[kind], kinds[kind]).mean()) for kind in kinds]
-        table.add_row("both", *(f"{share:.1%}" for share in both))
+    for name in checkpoint or [path.stem for path in shipped()]:
+        judged = load_checkpoint(resolve(name))
+        dataset, classifier = str(judged.dataset), judged.classifier()
+        detector = Detector.of(judged, dataset, classifier)
+        kinds = (pictures(images, dataset) if images else {}) | strange(dataset, n)
+        columns = (*detector.usual, "all together")
+        table = Table(title=f"{name}: percentage above the threshold, {n:,} of each kind", title_justify="left")
+        for column in ("kind", *columns):
+            table.add_column(column, justify="left" if column == "kind" else "right")
+        limits = {measure: np.quantile(usual.values, KNOWN) for measure, usual in detector.usual.items()}
+        for kind, inputs in kinds.items():
+            logits = predict(classifier, inputs)
+            measured = detector.measure(logits, inputs)
+            found = [(measured[measure] > limits[measure]).mean() for measure in detector.usual]
+            found.append(detector.novel(logits, inputs).mean())
+            table.add_row(f"{kind} ({len(inputs):,})", *(f"{share:.1%}" for share in found))
         console.print(table)
 
 

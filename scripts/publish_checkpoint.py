@@ -1,17 +1,24 @@
 """Put a trained checkpoint among those that ship, in half precision where that costs no accuracy.
 
-    python scripts/publish_checkpoint.py RUN
+    python scripts/publish_checkpoint.py RUN [--images FOLDER]
 
 takes the best epoch of a run by validation, writes `checkpoints/<dataset>-<model>.safetensors` and refreshes the
 table in `checkpoints/README.md`. The weights are rounded to half precision only if the validation accuracy stays.
+Whatever it is given, it then renews the predictions of the validation and test images beside every checkpoint whose
+predictions are not its own, `checkpoints/<name>.predictions.npz`. FOLDER holds pictures of the classes from elsewhere
+and `labels.json`, a list of `file`, `dataset` and `label`; how many of them each checkpoint gets right is then noted
+there, and said where a picture is brought.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from explorer.analysis.drawings import predict_images
+from explorer.analysis.prediction_files import load_pictures, load_shipped, save_shipped, shipped_file
 from explorer.analysis.predictions import Predictions
 from explorer.data.splits import load_split
 from explorer.paths import SHIPPED_CHECKPOINTS
@@ -35,6 +42,28 @@ def publish(reference: str) -> Path:
     metadata = source.metadata.model_copy(update={"metrics": source.metrics | figures})
     save_checkpoint(target, network, metadata, half=target.stat().st_size < source.path.stat().st_size * 0.75)
     return target
+
+
+def renew_predictions(images: Path | None) -> None:
+    """Write the predictions beside the shipped checkpoints that have none of their very weights and images."""
+    for path in shipped():
+        checkpoint = load_checkpoint(path)
+        splits = [load_split(str(checkpoint.dataset), name) for name in ("validation", "test")]
+        found = [load_shipped(checkpoint, split) for split in splits]
+        pictures = _pictures(checkpoint, images) if images else load_pictures(checkpoint)
+        if images or not all(found):
+            pairs = zip(found, splits, strict=True)
+            save_shipped(checkpoint, [one or Predictions.compute(checkpoint, split) for one, split in pairs], pictures)
+            print(shipped_file(path), "" if pictures is None else f"{pictures[0]} of {pictures[1]} pictures")
+
+
+def _pictures(checkpoint: Checkpoint, folder: Path) -> tuple[int, int] | None:
+    """Count the pictures of a checkpoint's classes, and those that it gets right."""
+    labels = json.loads((folder / "labels.json").read_text())
+    wanted = {folder / one["file"]: str(one["label"]) for one in labels if one["dataset"] == checkpoint.dataset}
+    answers = predict_images(checkpoint, list(wanted))
+    right = sum(one.get("class") == label for one, label in zip(answers, wanted.values(), strict=True))
+    return (right, len(wanted)) if wanted else None
 
 
 def write_table() -> None:
@@ -86,6 +115,11 @@ def _accuracy(checkpoint: Checkpoint, split: str) -> float:
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        print(publish(argument))
+    parser = argparse.ArgumentParser(description="Publish checkpoints.")
+    parser.add_argument("runs", nargs="*", metavar="RUN")
+    parser.add_argument("--images", type=Path, metavar="FOLDER")
+    chosen = parser.parse_args()
+    for run in chosen.runs:
+        print(publish(run))
+    renew_predictions(chosen.images)
     write_table()

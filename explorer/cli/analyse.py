@@ -8,7 +8,7 @@ import typer
 
 from explorer.cli.output import Json, print_json, print_table
 from explorer.data.splits import load_split
-from explorer.errors import CheckpointError
+from explorer.errors import CheckpointError, ExplorerError
 from explorer.store.catalog import resolve
 from explorer.ui.formats import area, percent
 
@@ -101,10 +101,13 @@ def predict(
     documents = predict_images(checkpoint, images)
     if as_json:
         print_json(documents)
-        return
-    for document in documents:
-        probability = percent(max(document["probabilities"]))
-        typer.echo(f"{document['image']}: {document['class']} ({probability})")
+    for document in documents if not as_json else ():
+        if "error" in document:
+            continue
+        probability, unlike = percent(max(document["probabilities"])), document["out_of_distribution"]
+        doubt = "; none of these? It is unlike what the model knows" if unlike["flagged"] else ""
+        typer.echo(f"{document['image']}: {document['class']} ({probability}){doubt}")
+    _end({document["image"]: document["error"] for document in documents if "error" in document})
 
 
 def gradients(
@@ -137,15 +140,18 @@ def gradients(
     files = [path for path in (csv, parquet) if path is not None]
     if files and len(references) > 1:
         raise typer.BadParameter("files are written for one checkpoint at a time", param_hint="CHECKPOINT")
-    checkpoints = [_load(reference) for reference in references]
-    images = load_split(_common_dataset(checkpoints, dataset), split)
-    trials = gradient_report.compute(list(zip(references, checkpoints, strict=True)), images, of, csv, parquet)
+    checkpoints, problems = _readable(references)
+    images = load_split(_common_dataset([checkpoint for _, checkpoint in checkpoints], dataset), split)
+    trials = gradient_report.compute(checkpoints, images, of, csv, parquet, problems)
     for path in files:
         typer.echo(f"Wrote {len(images):,} gradients to {path}.", err=True)
     if as_json:
-        print_json({"dataset": images.dataset, "split": images.name, **trials.document(top or gradient_report.TOP)})
+        document = {"dataset": images.dataset, "split": images.name, **trials.document(top or gradient_report.TOP)}
+        failed = [{"checkpoint": name, "error": problem} for name, problem in problems.items()]
+        print_json(document | ({"errors": failed} if failed else {}))
     elif top or not files:
         gradient_report.show(trials, top or gradient_report.TOP)
+    _end(problems)
 
 
 def _predictions(checkpoint: "Checkpoint", dataset: str, split: str) -> "Predictions":
@@ -158,6 +164,29 @@ def _load(reference: str) -> "Checkpoint":
     from explorer.store.checkpoints import load_checkpoint
 
     return load_checkpoint(resolve(reference))
+
+
+def _readable(references: Sequence[str]) -> "tuple[list[tuple[str, Checkpoint]], dict[str, str]]":
+    """Return the checkpoints that can be read, and what is wrong with the others; an error where there is none."""
+    found: list[tuple[str, Checkpoint]] = []
+    problems: dict[str, str] = {}
+    for reference in references:
+        try:
+            found.append((reference, _load(reference)))
+        except ExplorerError as error:
+            problems[reference] = str(error)
+    if not found:
+        raise CheckpointError(" ".join(problems.values()))
+    return found, problems
+
+
+def _end(problems: dict[str, str]) -> None:
+    """Say what went wrong, a line each, and exit with 1; do nothing where all went well."""
+    for name, problem in problems.items():
+        text = problem if Path(name).name in problem else f"{name}: {problem}"
+        typer.echo(f"Error: {text}", err=True)
+    if problems:
+        raise typer.Exit(1)
 
 
 def _dataset(checkpoint: "Checkpoint", chosen: str | None) -> str:

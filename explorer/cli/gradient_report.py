@@ -12,7 +12,7 @@ from explorer.analysis.gradient_statistics import TOP, GradientStatistics, Gradi
 from explorer.cli.output import print_table
 from explorer.data import catalog
 from explorer.data.splits import Split
-from explorer.errors import ConfigError
+from explorer.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from explorer.analysis.gradients import Of
@@ -24,14 +24,21 @@ PLACE = ("input>", "row>", "column>")
 
 
 def compute(
-    checkpoints: "Sequence[tuple[str, Checkpoint]]", split: Split, of: str, csv: Path | None, parquet: Path | None
+    checkpoints: "Sequence[tuple[str, Checkpoint]]",
+    split: Split,
+    of: str,
+    csv: Path | None,
+    parquet: Path | None,
+    problems: dict[str, str],
 ) -> GradientTrials:
     """Differentiate every image with every checkpoint, and write the files that are asked for on the way.
+
+    What is wrong with one of several checkpoints is added to `problems`, under its name.
 
     Raises
     ------
     ExplorerError
-        There is no such class, a checkpoint cannot be used, or a file cannot be written.
+        There is no such class, no checkpoint can be used, or a file cannot be written.
     """
     what = _of(of, split.dataset)
     console = Console(stderr=True)
@@ -40,12 +47,15 @@ def compute(
         for name, checkpoint in checkpoints:
             task = progress.add_task("gradients", total=len(split))
             moments = Moments()
-            saving = save_gradients(
-                checkpoint.classifier(), split, csv=csv, parquet=parquet, of=what, listen=moments.add
-            )
-            for done in saving:
-                progress.update(task, completed=done)
-            trials.append(moments.statistics(name, what))
+            try:
+                classifier = checkpoint.classifier()
+                for done in save_gradients(classifier, split, csv=csv, parquet=parquet, of=what, listen=moments.add):
+                    progress.update(task, completed=done)
+                trials.append(moments.statistics(name, what))
+            except CheckpointError as error:
+                problems[name] = str(error)
+    if not trials:
+        raise CheckpointError(" ".join(problems.values()))
     return GradientTrials.of(trials)
 
 

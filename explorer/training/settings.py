@@ -7,6 +7,7 @@ from typing import Any
 import models
 from explorer.errors import ConfigError
 from explorer.training.config import TrainConfig
+from explorer.training.initial import inherited
 
 MODEL_PREFIX = "model."
 
@@ -20,21 +21,21 @@ def apply_settings(values: dict[str, Any], settings: Iterable[str]) -> dict[str,
         Fields of `TrainConfig`.
     settings : iterable of str
         Each `key=value`. A key is a field of `TrainConfig`, `model.<option>`, or a bare option of the model
-        where no field has its name. A value is JSON, a list with commas, or plain text.
+        where no field has its name. A value is JSON, a list with commas, or plain text. With `initial`, model and
+        options are those of the checkpoint unless they are given.
 
     Raises
     ------
     ConfigError
-        There is no `=`, or neither a field nor an option of that name.
+        There is no `=`, neither a field nor an option of that name, or no checkpoint to start from.
     """
     options = values.get("options", {})
     if not isinstance(options, dict):
         raise ConfigError("Field 'options' of the configuration must be an object of names and values.")
     values = {**values, "options": dict(options)}
     pairs = [_pair(setting) for setting in settings]
-    for key, value in pairs:
-        if key == "model":
-            values["model"] = value
+    values |= {key: value for key, value in pairs if key in ("model", "initial")}
+    values = inherited(values)
     model = str(values.get("model", TrainConfig.model_fields["model"].default))
     known = models.get(model).options.model_fields
     fields = set(TrainConfig.model_fields) - {"options"}

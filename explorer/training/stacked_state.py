@@ -50,11 +50,12 @@ class EnsembleState(TrainingState):
         self.optimizer = make_optimizer(config, network.parameters())
 
     def start_from(self, checkpoint: Checkpoint) -> None:
-        """Let all seeds begin with the weights of a checkpoint of the same architecture."""
-        weights = checkpoint.classifier().network.state_dict()
+        """Let all seeds begin with the weights of a checkpoint, which fit in their order."""
+        weights = checkpoint.classifier().network.state_dict().values()
+        named = dict(zip(self.network.single(0), weights, strict=True))
         for network in (self.network, self.average):
             for index in range(len(self.seeds) if network is not None else 0):
-                cast(StackedNetwork, network).load(index, weights)
+                cast(StackedNetwork, network).load(index, named)
 
     def start_epoch(self) -> None:
         """Begin the running sums anew."""

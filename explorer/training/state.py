@@ -60,11 +60,11 @@ class TrainingState:
         self.start_epoch()
 
     def start_from(self, checkpoint: Checkpoint) -> None:
-        """Take over the weights of a checkpoint of the same architecture; the optimizer starts fresh."""
-        weights = checkpoint.classifier().network.state_dict()
+        """Take over the weights of a checkpoint, which fit in their order; the optimizer starts fresh."""
+        weights = checkpoint.classifier().network.state_dict().values()
         for network in (self.network, self.average):
             if network is not None:
-                network.load_state_dict(weights)
+                network.load_state_dict(dict(zip(network.state_dict(), weights, strict=True)))
 
     def start_epoch(self) -> None:
         """Begin the running sums anew."""

@@ -12,8 +12,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer.data import catalog as datasets
-from explorer.data.splits import Split, load_split
-from explorer.errors import CheckpointError, RunError
+from explorer.data.splits import load_split
+from explorer.errors import CheckpointError
 from explorer.store import catalog, runs
 from explorer.ui import answers, listing
 from explorer.ui.loaded import classifier, computing
@@ -84,32 +84,14 @@ def _rewound(path: str, modified: int) -> "Predictions":
 
 @st.cache_data(max_entries=24, show_spinner="Predicting every image of the split …")
 def _predictions(digest: str, checksum: str, dataset: str, split: str, _chosen: "Checkpoint") -> "Predictions":
+    from explorer.analysis.prediction_files import load_stored
     from explorer.analysis.predictions import Predictions
 
     images = load_split(dataset, split)
-    if stored := _stored(_chosen, images):
+    if stored := load_stored(_chosen, images):
         return stored
     with computing():
         return Predictions.compute(_chosen, images, classifier(_chosen))
-
-
-def _stored(chosen: "Checkpoint", images: Split) -> "Predictions | None":
-    """Return the predictions that a run has stored for these very weights and images in full precision.
-
-    Those in half precision would move an AUC in its last shown digit; the weights are there to compute exact ones.
-    """
-    from explorer.analysis.prediction_files import load_predictions
-
-    if chosen.path.parent.name != "weights" or not runs.RUN_ID.fullmatch(chosen.path.parent.parent.name):
-        return None
-    run = runs.Run(chosen.path.parent.parent.name, chosen.path.parent.parent)
-    try:
-        found = load_predictions(run.predictions(images.name, int(chosen.path.stem.removeprefix("epoch-"))))
-    except RunError:
-        return None
-    fits = found.checkpoint == chosen.digest and (found.dataset, found.split) == (images.dataset, images.name)
-    exact = found.exact_predicted is None
-    return found if exact and fits and np.array_equal(found.indices, images.indices) else None
 
 
 def roc_curves(selection: Selection) -> "RocCurves":

@@ -27,7 +27,7 @@ def show(needs_weights: bool = False) -> None:
         epoch = _epoch(entry, needs_weights) if entry else None
         split = _split()
     chosen = state.Selection(dataset, entry.reference if entry else None, epoch, split)
-    fixed = next((one.reference for one in entries if one.kind == "shipped"), None)
+    fixed = _default(entries).reference if any(one.kind == "shipped" for one in entries) else None
     best = entry.best_epoch if entry else None
     state.publish(chosen, state.Selection(catalog.names()[0], fixed, best, DEFAULT_SPLIT))
 
@@ -56,7 +56,7 @@ def _checkpoint(entries: tuple[Entry, ...]) -> Entry | None:
         st.selectbox("Checkpoint", ["none yet"], disabled=True)
         return None
     titles = {entry.reference: entry.title for entry in entries}
-    unknown = address.adopt("checkpoint", list(titles), entries[0].reference)
+    unknown = address.adopt("checkpoint", list(titles), _default(entries).reference)
     st.selectbox(
         "Checkpoint",
         list(titles),
@@ -67,6 +67,17 @@ def _checkpoint(entries: tuple[Entry, ...]) -> Entry | None:
     )
     _say_unknown(unknown, "checkpoint")
     return next(entry for entry in entries if entry.reference == st.session_state["checkpoint"])
+
+
+def _default(entries: tuple[Entry, ...]) -> Entry:
+    """Return the shipped checkpoint with the highest validation accuracy, else the first one."""
+    shipped = [one for one in entries if one.kind == "shipped"] or entries[:1]
+
+    def accuracy(entry: Entry) -> float:
+        found = entry.checkpoint.metrics.get("validation_accuracy")
+        return found if isinstance(found, float) else 0.0
+
+    return max(shipped, key=accuracy) if len(shipped) > 1 else shipped[0]
 
 
 def _epoch(entry: Entry, needs_weights: bool) -> int | None:

@@ -168,22 +168,23 @@ def _starts(values: Mapping[str, Any]) -> dict[str, str]:
     titles = {"": "Random weights"}
     try:
         options = models.get(values["model"]).validate(values["options"]).model_dump(mode="json")
+        classes = len(catalog.get(values["dataset"]).classes)
+        for entry in listing.load().entries:
+            if _suits(entry, values["model"], options, classes):
+                titles[entry.reference] = shorten(entry.title, 60)
     except ConfigError:
-        return titles
-    classes = len(catalog.get(values["dataset"]).classes)
-    for entry in listing.load().entries:
-        if _suits(entry, values["model"], options, classes):
-            titles[entry.reference] = shorten(entry.title, 60)
+        pass  # no network, so no weights that fit; what is wrong with it is said elsewhere
     return titles
 
 
 def _suits(entry: listing.Entry, model: str, options: dict[str, Any], classes: int) -> bool:
     """Whether training can start from a checkpoint; a run's own weights are not read for that."""
     if entry.kind != "run":
-        return fits(entry.checkpoint, model, options, classes)
-    of = catalog.base(str(entry.dataset))
-    known = of in catalog.names() and len(catalog.get(of).classes) == classes
-    return known and (entry.model, entry.options) == (model, options)
+        known = len(entry.checkpoint.classes) == classes
+    else:
+        of = catalog.base(str(entry.dataset))
+        known = of in catalog.names() and len(catalog.get(of).classes) == classes
+    return known and fits((entry.model, entry.options), model, options)
 
 
 def _check(values: Mapping[str, Any], problems: list[str]) -> tuple[TrainConfig | None, Checked]:

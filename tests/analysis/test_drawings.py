@@ -11,7 +11,7 @@ from explorer.analysis.drawings import predict_images
 from explorer.data import catalog
 from explorer.data.drawing import prepare_photo
 from explorer.data.splits import load_split
-from explorer.errors import CheckpointError, ImageError
+from explorer.errors import CheckpointError
 from explorer.store.checkpoints import FORMAT, Metadata, load_checkpoint, save_checkpoint
 
 
@@ -61,7 +61,8 @@ def test_images_of_the_set_go_straight_through(checkpoint, tmp_path, dataset):
     assert [document["predicted"] for document in documents] == expected.argmax(1).tolist()
     assert [document["class"] for document in documents] == [one.classes[k] for k in expected.argmax(1)]
     for document in documents:
-        assert list(document) == ["image", "predicted", "class", "probabilities"]
+        assert list(document) == ["image", "predicted", "class", "probabilities", "out_of_distribution"]
+        assert document["out_of_distribution"]["flagged"] == (document["out_of_distribution"]["score"] > 1)
         assert sum(document["probabilities"]) == pytest.approx(1, abs=1e-12)
     json.dumps(documents, allow_nan=False)
 
@@ -88,6 +89,7 @@ def test_a_checkpoint_that_does_not_say_its_set(checkpoint, tmp_path):
     (document,) = predict_images(one, [tmp_path / "photo.png"])
     expected = _expected(one, [prepare_photo(grey, "fashion-mnist").image])[0]
     np.testing.assert_allclose(document["probabilities"], expected, atol=1e-6)
+    assert document["out_of_distribution"] == {"score": None, "flagged": None}
 
 
 def test_no_pictures(checkpoint):
@@ -112,8 +114,12 @@ def test_bad_pictures_are_named(checkpoint, tmp_path, content):
         path.write_bytes(content)
     good = tmp_path / "good.png"
     Image.fromarray(load_split("mnist", "test").images[0]).save(good)
-    with pytest.raises(ImageError, match=r"bad\.png"):
-        predict_images(checkpoint(), [good, path])
+    documents = predict_images(checkpoint(), [good, path, good])
+    assert [document["image"] for document in documents] == [str(good), str(path), str(good)]
+    assert documents[1].keys() == {"image", "error"}
+    assert "bad.png" in documents[1]["error"]
+    assert documents[0] == documents[2]
+    assert 0 <= documents[0]["predicted"] < 10
 
 
 def test_outputs_that_overflow_are_refused(checkpoint, tmp_path):

@@ -1,12 +1,24 @@
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from explorer.analysis.prediction_files import load_predictions, save_predictions
+from explorer.analysis.prediction_files import (
+    load_pictures,
+    load_predictions,
+    load_shipped,
+    save_predictions,
+    save_shipped,
+    shipped_file,
+)
+from explorer.analysis.predictions import predict
+from explorer.data.splits import Split, load_split
 from explorer.errors import ExplorerError, RunError
+from explorer.store.catalog import shipped
+from explorer.store.checkpoints import load_checkpoint
 
 
 def test_full_precision_comes_back_bit_for_bit(tmp_path, random_predictions):
@@ -109,3 +121,48 @@ def test_damaged_files_are_refused_in_plain_words(tmp_path, random_predictions, 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RunError, match=r"nowhere\.safetensors"):
         load_predictions(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+def test_shipped_predictions_are_those_of_the_shipped_weights(path):
+    checkpoint = load_checkpoint(path)
+    classifier = checkpoint.classifier()
+    for name in ("validation", "test"):
+        split = load_split(checkpoint.dataset, name)
+        found = load_shipped(checkpoint, split)
+        assert found is not None, "renew them: python scripts/publish_checkpoint.py"
+        assert found.accuracy == checkpoint.metrics[f"{name}_accuracy"]
+        rows = slice(0, len(split), 200)
+        np.testing.assert_allclose(found.logits[rows], predict(classifier, split.images[rows]), rtol=1e-4, atol=1e-3)
+        assert load_shipped(checkpoint, load_split(checkpoint.dataset, "train")) is None
+    assert shipped_file(path).stat().st_size <= 2e6
+
+
+def test_shipped_predictions_come_back_and_are_checked(tmp_path, monkeypatch, random_predictions):
+    path = tmp_path / "some.safetensors"
+    checkpoint = replace(load_checkpoint(shipped()[0]), path=path, digest="digest")
+    split = Split("mnist", "validation", None, random_predictions.labels, random_predictions.indices)
+    original = replace(random_predictions, checkpoint="digest", dataset="mnist", split="validation")
+    assert load_shipped(checkpoint, split) is load_pictures(checkpoint) is None
+    save_shipped(checkpoint, [original], (3, 7))
+    found = load_shipped(checkpoint, split)
+    np.testing.assert_allclose(found.logits, original.logits, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(found.predicted, original.logits.argmax(1))
+    assert (found.exact_predicted, load_pictures(checkpoint)) == (None, (3, 7))
+    other = replace(checkpoint, digest="another")
+    assert load_shipped(other, split) is load_pictures(other) is None
+    assert load_shipped(checkpoint, replace(split, dataset="fashion-mnist")) is None
+    monkeypatch.setattr("explorer.data.catalog.DatasetSpec.checksum", "changed")
+    assert load_shipped(checkpoint, split) is None
+    shipped_file(path).write_bytes(shipped_file(path).read_bytes()[:-100])
+    assert load_shipped(checkpoint, split) is load_pictures(checkpoint) is None
+
+
+def test_classes_that_are_closer_than_the_stored_logits_keep_their_order(tmp_path, make_predictions):
+    checkpoint = replace(load_checkpoint(shipped()[0]), path=tmp_path / "some.safetensors", digest="digest")
+    logits = np.zeros((1, len(checkpoint.classes)), np.float32)
+    logits[0, 3:5] = np.float32(1000), np.nextafter(np.float32(1000), np.float32(2000))
+    original = replace(make_predictions(logits, [4], checkpoint.classes), checkpoint="digest")
+    save_shipped(checkpoint, [original])
+    found = load_shipped(checkpoint, Split("mnist", "validation", None, original.labels, original.indices))
+    assert found.predicted.tolist() == [4]

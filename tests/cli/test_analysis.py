@@ -176,11 +176,20 @@ def test_predict_prints_one_document(run, explorer, tmp_path):
     code, output, messages = explorer("predict", run["run"], *paths, "--json")
     assert (code, messages) == (0, "")
     documents = json.loads(output)
-    assert [list(one) for one in documents] == [["image", "predicted", "class", "probabilities"]] * 3
+    keys = ["image", "predicted", "class", "probabilities", "out_of_distribution"]
+    assert [list(one) for one in documents] == [keys] * 3
+    assert {tuple(one["out_of_distribution"]) for one in documents} == {("score", "flagged")}
     assert [one["image"] for one in documents] == list(map(str, paths))
     code, output, _ = explorer("predict", run["run"], paths[0])
     assert code == 0
     assert output.startswith(f"{paths[0]}: {documents[0]['class']} (")
+    (tmp_path / "bad.png").write_text("no picture")
+    code, output, messages = explorer("predict", run["run"], paths[0], tmp_path / "bad.png", paths[1], "--json")
+    assert code == 1
+    assert json.loads(output)[::2] == documents[:2]
+    assert list(json.loads(output)[1]) == ["image", "error"]
+    assert messages.startswith("Error: bad.png")
+    assert messages.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", [["evaluate"], ["predict"], ["gradients"]])

@@ -112,3 +112,16 @@ def test_trials_of_different_sets_need_a_set(few, run, explorer):
     code, output, _ = explorer("gradients", run["run"], "mnist-lenet", "--dataset", "mnist", "--json")
     assert code == 0
     assert json.loads(output)["dataset"] == "mnist"
+
+
+def test_one_checkpoint_of_several_that_cannot_be_read(few, run, explorer, tmp_path):
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"no checkpoint")
+    code, output, messages = explorer("gradients", run["run"], damaged, "nothing", "--json")
+    assert code == 1
+    document = json.loads(output)
+    assert [one["checkpoint"] for one in document["trials"]] == [run["run"]]
+    assert [one["checkpoint"] for one in document["errors"]] == [str(damaged), "nothing"]
+    assert messages.count("Error: ") == messages.count("\n") == 2
+    code, output, messages = explorer("gradients", damaged, "nothing", "--json")
+    assert (code, output, messages.count("\n")) == (1, "", 1)

@@ -12,13 +12,14 @@ from sklearn.neighbors import NearestNeighbors
 
 from explorer.analysis.nudging import nudge
 from explorer.analysis.predictions import to_pixels
-from explorer.data.drawing import Normalisation, Prepared, Steps, prepare_drawing, prepare_photo, read_picture
+from explorer.data.drawing import Normalisation, Steps, prepare_drawing, prepare_photo, read_picture
 from explorer.data.splits import load_split
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint
+from explorer.ui import known
 from explorer.ui.canvas import SIDE, Drawing
-from explorer.ui.draw import known, start
-from explorer.ui.draw.sight import Sight, View
+from explorer.ui.draw import start
+from explorer.ui.draw.sight import View
 
 KEY = "canvas:draw"
 
@@ -288,15 +289,14 @@ def test_noise_is_none_of_these_and_a_garment_is(run):
     test = load_split("fashion-mnist", "test")
     noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     model = type("Model", (), {"checkpoint": small()})
-    learnt = known._learn(small().classifier(), small().classes, small().digest, "fashion-mnist")
+    learnt = known._learn(small(), "fashion-mnist", small().classifier())
     assert isinstance(learnt.detector, Detector)
     for image, novel in ((noise, True), (test.images[0], False)):
         view = View(np.log(probabilities(image)), model)
         logits = small().classifier()(to_pixels(image[None])).double().detach().numpy()[0]
         assert softmax(logits) == pytest.approx(probabilities(image))
-        sight = Sight(None, Prepared(image, ()), None, (View(logits, model),), photo=False)
-        assert learnt.judge(sight).novel is novel
-        assert learnt.judge(sight) is learnt.judge(sight)
+        assert learnt.judge(logits, image).novel is novel
+        assert learnt.judge(logits, image) is learnt.judge(logits.copy(), image.copy())
         assert view.predicted == int(logits.argmax())
 
 

@@ -17,7 +17,7 @@ from explorer.data.splits import load_split
 from explorer.errors import ImageError
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint
-from explorer.ui import inputs
+from explorer.ui import inputs, known
 from explorer.ui.canvas import SIDE, Drawing
 
 
@@ -189,3 +189,18 @@ def test_every_other_gives_one_message(name):
     content, message = BAD[name]
     with pytest.raises(ImageError, match=message):
         inputs.prepared(content(), "x", "fashion-mnist")
+
+
+@pytest.mark.parametrize("page", ["evaluate", "explain"])
+def test_an_upload_that_is_none_of_these_is_said_to_be(open_page, run, page):
+    small = load_checkpoint(imported_folder() / "small.safetensors")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8))
+    garment = Image.fromarray(load_split("fashion-mnist", "test").images[0])
+    app = open_page(page, checkpoint="small", section="Any image", input="upload")
+    for picture, strange in ((noise, True), (garment, False)):
+        app.get("file_uploader")[0].set_value(("picture.png", encoded(picture), "image/png")).run()
+        known.job(small, "fashion-mnist").wait(60)
+        app.run()
+        assert not app.exception
+        assert ("None of these?" in said(app)) is strange
+        assert ("looks like something the model knows" in said(app)) is not strange

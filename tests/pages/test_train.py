@@ -323,7 +323,7 @@ def test_a_run_can_start_from_weights_that_fit(open_page, weights, queued):
     start(app).click().run()
     assert queued[0].config["initial"] == "flat"
     app.text_input(key="train-mlp-hidden").set_value("5").run()
-    assert any("same model and options" in error.value for error in app.error)
+    assert any("weights of the same shapes" in error.value for error in app.error)
     initial = app.selectbox(key="train-initial")
     assert (initial.value, initial.options) == ("flat", ["Random weights", "deep", "flat"])
     assert start(app).disabled

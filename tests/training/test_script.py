@@ -72,7 +72,7 @@ def executed(text, config, until="for epoch in "):
     """Run the beginning of a script, up to a line, and return its names."""
     lines = list(itertools.takewhile(lambda line: not line.startswith(until), text.splitlines()))
     names, argv = {}, sys.argv
-    sys.argv = ["train.py", folder(config)]
+    sys.argv = ["train.py", folder(config), "start.pt"]
     try:
         exec(compile("\n".join(lines), "train.py", "exec"), names)
     finally:
@@ -315,6 +315,17 @@ def test_a_run_that_began_with_a_checkpoint_begins_with_its_weights(tmp_path):
     found = accuracies(run_here(text, config, str(weights)))
     assert found == pytest.approx(expected, abs=3)
     assert found != pytest.approx(ours(config.model_copy(update={"initial": ""})), abs=0.01)
+
+
+@pytest.mark.parametrize(("initial", "arguments"), [("", 0), ("x", 1)])
+def test_without_its_arguments_it_says_how_it_is_run_and_where_the_data_lies(monkeypatch, initial, arguments):
+    text = plain_script(configure(initial=initial, epochs=1))
+    monkeypatch.setattr(sys, "argv", ["train.py", "nowhere"][: 1 + arguments])
+    with pytest.raises(SystemExit) as ended:
+        exec(compile(text, "train.py", "exec"), {})
+    assert ended.value.code == ast.get_docstring(ast.parse(text), clean=False)
+    assert f"python train.py FOLDER{' START.pt' * bool(initial)}" in ended.value.code
+    assert "github.com/zalandoresearch/fashion-mnist" in ended.value.code
 
 
 @pytest.mark.parametrize("depth", [3, 4])

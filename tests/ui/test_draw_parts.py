@@ -9,8 +9,8 @@ import streamlit as st
 from explorer.analysis.output import softmax
 from explorer.errors import DataError
 from explorer.studies.tuning import Change, Forgetting
-from explorer.ui import theme
-from explorer.ui.draw import background, models, tuning
+from explorer.ui import background, theme
+from explorer.ui.draw import models, tuning
 from explorer.ui.draw.sight import View
 from explorer.ui.draw.target import painted
 from explorer.ui.draw.target_words import rival

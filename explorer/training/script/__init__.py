@@ -72,7 +72,8 @@ def _docstring(recipe: Recipe, cut: Cut | None, parent: Mapping[str, object] | N
     usage = "python train.py FOLDER" + (" START.pt" if config.initial else "")
     versions = f"PyTorch {torch.__version__.partition('+')[0]}, Python {platform.python_version()}"
     details = [
-        f"FOLDER holds the set's gzip files. Made by Fashion-MNIST Explorer {explorer.__version__} with {versions}.",
+        f"FOLDER holds the set's gzip files, from {recipe.spec.source.rpartition(', ')[2]}.",
+        f"Made by Fashion-MNIST Explorer {explorer.__version__} with {versions}.",
         *([] if parent else ["With these, and the device and threads of the run, it prints the run's accuracies."]),
         *(["START.pt holds the weights that the run began with."] if config.initial else []),
         *_notes(config, cut, parent),
@@ -104,14 +105,13 @@ def _settings(recipe: Recipe) -> list[str]:
     threads = recipe.config.threads
     lines = [f"torch.set_num_threads({threads})"] if threads else []
     lines += ['device = "cuda" if torch.cuda.is_available() else "cpu"'] if recipe.device == "device" else []
-    return [*lines, 'folder = sys.argv[1] + "/" if len(sys.argv) > 1 else ""']
+    arguments = 2 if recipe.config.initial else 1
+    return [*lines, f'folder = sys.argv[1] + "/" if len(sys.argv) > {arguments} else sys.exit(__doc__)']
 
 
 def _initial(config: TrainConfig) -> Sequence[str]:
     if not config.initial:
         return []
-    if config.model != "resnet":
-        return ["network.load_state_dict(torch.load(sys.argv[2]))"]
     return ["network.load_state_dict(dict(zip(network.state_dict(), torch.load(sys.argv[2]).values())))"]
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explorer.data.placement import Grey
-from explorer.ui.draw import background
-from explorer.ui.draw.background import Job
+from explorer.ui import background
+from explorer.ui.background import Job
 from explorer.ui.draw.models import Model
 from explorer.ui.loaded import classifier, computing
 

@@ -7,10 +7,10 @@ import streamlit as st
 
 from explorer.data import catalog
 from explorer.errors import ExplorerError, ImageError
-from explorer.ui import state, theme
+from explorer.ui import known, state, theme
 from explorer.ui.canvas import Bars, canvas
 from explorer.ui.controls import segments
-from explorer.ui.draw import known, renew, start, words
+from explorer.ui.draw import renew, start, words
 from explorer.ui.draw.models import short
 from explorer.ui.draw.sight import Scene, Sight, see
 from explorer.ui.images import img_tag
@@ -68,7 +68,7 @@ def show(scene: Scene, sections: Mapping[str, tuple[str, Section]], goal: Callab
         sections[chosen][1](scene, sight)
     except ExplorerError as error:
         st.error(markdown(str(error)), icon=":material/error:")
-    known.job(scene.models[0], scene.dataset)
+    known.job(scene.models[0].checkpoint, scene.dataset)
     return chosen
 
 
@@ -105,9 +105,9 @@ def _said(scene: Scene, sight: Sight) -> Iterator[str]:
         yield "  \n".join(
             words.brief(sight.views[k], scene.classes, scene.target, _name(scene, sight, k)) for k in others
         )
-    learnt = known.of(scene.models[0], scene.dataset)
-    if learnt is not None and (novelty := learnt.judge(sight)).novel:
-        yield words.strange(novelty)
+    learnt = known.of(scene.models[0].checkpoint, scene.dataset)
+    if learnt is not None and (novelty := learnt.judge(sight.first.logits, sight.image)).novel:
+        yield known.strange(novelty)
     left_out = [step.title.lower() for step in sight.prepared.steps if not step.taken]
     if left_out:
         yield words.off(left_out)

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from explorer.ui import answers, formats
-from explorer.ui.draw import known, words
-from explorer.ui.draw.known import Known
+from explorer.ui import answers, formats, known
+from explorer.ui.draw import words
 from explorer.ui.draw.models import short
 from explorer.ui.draw.sight import Scene, Sight
 from explorer.ui.images import map_tag
-from explorer.ui.text import html_text, markdown
+from explorer.ui.known import Known
+from explorer.ui.text import html_text
 
 METHOD = "input-gradient"
 SCALE = 5
-POLL_SECONDS = 1.0
 
 
 def show(scene: Scene, sight: Sight | None) -> None:
@@ -23,11 +22,13 @@ def show(scene: Scene, sight: Sight | None) -> None:
         st.caption("What the model says in words, what its confidence is worth and what it looks at will stand here.")
         return
     text, picture = st.columns([1.6, 1], gap="large")
-    learnt = known.of(scene.models[0], scene.dataset)
+    learnt = known.of(scene.models[0].checkpoint, scene.dataset)
     with text:
         st.markdown("\n\n".join([words.top_three(sight.first, scene.classes), *_worth(learnt, sight)]))
         if learnt is None:
-            _missing(scene)
+            known.missing(scene.models[0].checkpoint, scene.dataset)
+        if sight.photo and (about := known.about_pictures(scene.models[0].checkpoint)):
+            st.caption(about)
         if len(sight.views) > 1:
             _table(scene, sight)
     with picture:
@@ -39,27 +40,10 @@ def _worth(learnt: Known | None, sight: Sight) -> Iterator[str]:
     if learnt is None:
         return
     confidence = sight.first.confidence
-    found, novelty = learnt.trust(confidence), learnt.judge(sight)
+    found, novelty = learnt.trust(confidence), learnt.judge(sight.first.logits, sight.image)
     if found is not None:
         yield words.trust(found, confidence)
-    yield words.strange_why(novelty, confidence) if novelty.novel else f":small[{words.familiar(novelty)}]"
-
-
-def _missing(scene: Scene) -> None:
-    """Say why it is not known what a model's confidence is worth, or wait for it."""
-    job = known.job(scene.models[0], scene.dataset)
-    if job.is_over:
-        st.caption(markdown(job.problem or ""))
-    else:
-        _wait(scene)
-
-
-@st.fragment(run_every=POLL_SECONDS)
-def _wait(scene: Scene) -> None:
-    """Renew the page once the validation images have been looked at."""
-    st.caption("Looking at 2,000 validation images, to tell what this confidence is worth …")
-    if known.job(scene.models[0], scene.dataset).is_over:
-        st.rerun()
+    yield known.strange_why(novelty, confidence) if novelty.novel else f":small[{known.familiar(novelty)}]"
 
 
 def _table(scene: Scene, sight: Sight) -> None:

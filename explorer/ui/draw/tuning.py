@@ -10,8 +10,8 @@ from explorer.store.runs import ACTIVE
 from explorer.store.summaries import Summary
 from explorer.studies import tuning as study
 from explorer.studies.tuning import Change, Forgetting
-from explorer.ui import formats, state
-from explorer.ui.draw import background, own
+from explorer.ui import background, formats, state
+from explorer.ui.draw import own
 from explorer.ui.draw.models import short
 from explorer.ui.draw.sight import Scene
 from explorer.ui.loaded import computing

@@ -1,15 +1,10 @@
 """What the page Draw says, in plain words and with the user's own numbers. Markdown, names escaped."""
 
-from typing import TYPE_CHECKING
-
 from explorer.data.pictures import LARGEST_FILE
-from explorer.ui.draw.known import Trust
 from explorer.ui.draw.sight import View
 from explorer.ui.formats import count, loss, percent
+from explorer.ui.known import Trust
 from explorer.ui.text import markdown
-
-if TYPE_CHECKING:
-    from explorer.analysis.novelty import Novelty
 
 EMPTY = "The canvas is empty: draw something, and the bars will move with every stroke."
 PHOTO_HINT = (
@@ -53,36 +48,6 @@ def brief(view: View, classes: tuple[str, ...], target: int | None, name: str | 
     return f"{markdown(name or '')}: {sign}**{markdown(classes[view.predicted])}** {percent(view.confidence)}"
 
 
-def strange(novelty: "Novelty") -> str:
-    """Say in few words that an input is none of the classes."""
-    return (
-        f":orange-badge[:material/help: None of these?] It is less like the training images than "
-        f"{_share(novelty.percentile)} of the validation images."
-    )
-
-
-def strange_why(novelty: "Novelty", confidence: float) -> str:
-    """Say why an input counts as none of the classes, and what its confidence is worth then."""
-    reasons = {
-        "energy": f"its outputs are lower than for {_share(novelty.energy_percentile)} of the validation images",
-        "distance": "its pixels are further from the training images than those of "
-        f"{_share(novelty.distance_percentile or 0.0)} of the validation images",
-    }
-    why = " and ".join(reasons[cause] for cause in novelty.causes) or "both checks together put it beyond 99%"
-    return (
-        f"**None of these?** The drawing is unlike anything in training: {why}. The {percent(confidence)} only compare "
-        "the classes with each other; they do not say that it is one of them."
-    )
-
-
-def familiar(novelty: "Novelty") -> str:
-    """Say that an input is like what the model knows."""
-    return (
-        f"It looks like something the model knows: {_share(novelty.percentile)} of the validation images are more like "
-        "the training images. Beyond 99% it would say “none of these”."
-    )
-
-
 def top_three(view: View, classes: tuple[str, ...]) -> str:
     """Say which three classes are the most probable."""
     order = (-view.probabilities).argsort(kind="stable")[:3]
@@ -111,8 +76,3 @@ def trust(found: Trust, confidence: float) -> str:
 def off(titles: list[str]) -> str:
     """Say which steps of the preparation are switched off."""
     return f"Switched off under Glass box: {', '.join(titles)}."
-
-
-def _share(percentile: float) -> str:
-    """Write a percentile of a sample, which cannot tell all from nearly all."""
-    return "more than 99.9%" if percentile > 99.9 else percent(percentile / 100)

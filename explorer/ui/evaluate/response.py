@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import address, controls, inputs, messages, state, widgets
+from explorer.errors import CheckpointError
+from explorer.ui import address, cache, controls, inputs, known, messages, state, widgets
 from explorer.ui.charts.response import response_chart, response_table
 from explorer.ui.evaluate import response_words
 from explorer.ui.evaluate.names import true_names
@@ -42,6 +44,9 @@ def show(scope: Scope) -> None:
         outputs = _outputs(scope, given)
         _picture(scope, given)
         _show(outputs, target, right)
+        with right, suppress(CheckpointError):  # of an epoch whose weights are not kept nothing more can be found out
+            chosen = cache.checkpoint(scope.a.selection)
+            known.show(chosen, scope.a.selection.dataset, outputs[0].logits, given.image, source == UPLOAD)
 
 
 def _given(scope: Scope, source: str) -> Given | None:

@@ -8,7 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer.data.splits import Split, load_split
-from explorer.ui import address, cache, controls, formats, inputs, messages, state
+from explorer.ui import address, answers, cache, controls, formats, inputs, known, messages, state
 from explorer.ui.explain import several
 from explorer.ui.explain.question import ALONE, PREDICTED, SECOND, TRUE, Question, Subject, resolve
 from explorer.ui.images import img_tag
@@ -54,6 +54,9 @@ def show(selection: Selection, scored: bool = True) -> Question | None:
             others = [_subject(selection, split.images[one], _named(one), split, one, score) for one in beside]
             with picture:
                 _picture(main, chosen.classes)
+            if row is None:
+                logits = answers.logits(chosen, main.image[None])[0]
+                known.show(chosen, selection.dataset, logits, main.image, source == UPLOAD)
             if main.aim.notice:
                 st.caption(f":material/info: {main.aim.notice}")
             found = Question(selection, chosen, (main, *others))
