@@ -95,7 +95,7 @@ def test_bars_mark_prediction_truth_and_target(every_chart, predictions):
 def test_tables_hold_full_precision(predictions):
     matrix = ConfusionMatrix.from_predictions(predictions)
     header, rows = charts.confusion_table(matrix, "Counts")
-    assert header[1:] == list(CLASSES)
+    assert header[1:] == [f"predicted {name}" for name in CLASSES]
     assert [row[1:] for row in rows] == matrix.counts.tolist()
     _, rows = charts.attribution_table(np.array([[1.5, -2.0]]))
     assert rows == [[0, 0, 1.5], [0, 1, -2.0]]
