@@ -119,7 +119,7 @@ def lift(grey: Grey, by_corners: bool, evened: bool = False) -> tuple[Grey, bool
 
 def _level_of_lines(ink: Values) -> float:
     """Return how strong that is which crosses the frame, with a margin; 0 unless the strongest ink is far stronger."""
-    border = frame(ink)
+    border = frame(np.round(ink).astype(np.uint8))
     lines = border[border > _FAINT * ink.max()]
     if len(lines) < len(border) / 200:
         return 0.0
