@@ -65,6 +65,7 @@ def test_words_go_as_data_and_are_spoken_with_right_and_wrong(mounted):
     assert [note["right"] for note in first["notes"]] == [True, False, None]
     assert first["description"] == f"{NASTY}; A cat 98.0%, right; {NASTY}, wrong; d = 1.00"
     assert second["description"] == "a dog or not"
+    assert (first["more"], second["more"]) == ("", "a dog or not")
 
 
 def test_a_click_tells_its_row(mounted):

@@ -65,11 +65,7 @@ def tile(scope: Scope, row: int) -> Tile:
     notes = tuple(
         _note(judged, row, sign, scope.foreign is None) for sign, judged in zip(signs, scope.both, strict=True)
     )
-    spoken = "; ".join(
-        f"{sign}predicted {note.text.removeprefix(sign)}{', wrong' if note.right is False else ''}"
-        for sign, note in zip(signs, notes, strict=True)
-    )
-    return Tile(row, scope.images.images[row], true, notes, f"{true}; {spoken}")
+    return Tile(row, scope.images.images[row], true, notes)
 
 
 def _note(judged: Judged, row: int, sign: str, comparable: bool) -> Note:

@@ -76,7 +76,6 @@ def _images(subject: Subject, found: "Strongest", unit: int, size: int) -> None:
                 pictures.framed(part.images[at], box, SCALE),
                 f"{value:.2f}",
                 (Note(name, None if predictions.correct[at] else False),),
-                f"{name}, {value:.2f}",
             )
         )
     what = "Map" if found.step.has_maps else "Unit"

@@ -54,7 +54,8 @@ class Tile:
     notes : tuple of Note
         Further lines.
     description : str or None
-        What a screen reader says and a pointer shows; by default all the lines, right and wrong in words.
+        What a screen reader says after the lines and a pointer shows; by default a pointer shows all the lines, right
+        and wrong in words.
     """
 
     row: int
@@ -159,4 +160,5 @@ def _words(item: Tile) -> dict[str, Any]:
         "title": plain(item.title),
         "notes": [{"text": plain(note.text), "right": note.right} for note in item.notes],
         "description": item.spoken,
+        "more": plain(item.description or ""),
     }

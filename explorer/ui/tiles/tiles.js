@@ -25,16 +25,24 @@ export default function ({ parentElement, data, setTriggerValue }) {
 function item(tile, place, { height, clickable }) {
   const picture = element("span", "picture");
   picture.style.backgroundPositionY = `${-place * height}px`;
-  const notes = tile.notes.map(({ text, right }) => element("span", right === false ? "wrong" : "", sign(right) + text));
-  const box = element(clickable ? "button" : "div", "tile", picture, element("span", "", tile.title), ...notes);
+  const notes = tile.notes.map(note);
+  const words = [element("span", "", tile.title), ...notes];
+  const box = element(clickable ? "button" : "div", "tile", picture, ...words);
   box.title = tile.description;
   if (clickable) {
-    Object.assign(box, { type: "button", ariaLabel: tile.description });
+    // Its name is what is written on it, so that it can be called by that, and more for those who cannot see it.
+    box.append(element("span", "unseen", tile.more));
+    box.type = "button";
     box.dataset.row = tile.row;
   } else {
     Object.assign(picture, { role: "img", ariaLabel: tile.description });
   }
   return element("li", "", box);
+}
+
+function note({ text, right }) {
+  const words = right === null ? "" : right ? ", right" : ", wrong";
+  return element("span", right === false ? "wrong" : "", sign(right) + text, element("span", "unseen", words));
 }
 
 const sign = (right) => (right === null ? "" : right ? "✓\u00a0" : "×\u00a0");
