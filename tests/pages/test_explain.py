@@ -98,6 +98,17 @@ def test_the_page_shows_image_prediction_and_maps(open_page, run, classifier, sp
     }
 
 
+def test_it_says_how_to_read_each_method_that_is_shown(open_page, run, classifier, split):
+    app = open_page("explain", checkpoint="small", methods="input-gradient~occlusion~input-x-gradient")
+    (listed,) = (caption.value for caption in app.caption if caption.value.startswith("- **"))
+    lines = listed.splitlines()
+    assert [line.split(":**")[0] for line in lines] == ["- **Input gradient", "- **Occlusion", "- **Input × gradient"]
+    target = logits(classifier, split.images[0]).argmax()[None]
+    gradient = input_gradient.attribute(classifier, to_pixels(split.images[:1]), target)[0, 0]
+    row, column = divmod(int(gradient.abs().argmax()), 28)
+    assert f"row {row}, column {column}" in lines[0]
+
+
 def test_random_and_mistake_choose_images(open_page, run, split):
     app = open_page("explain", checkpoint="small")
     app.button(key="mistake").click().run()

@@ -13,7 +13,6 @@ from explorer.ui import cache, controls, formats
 from explorer.ui.answers import Explained
 from explorer.ui.explain import enlarged, grid, saving, words, work
 from explorer.ui.explain.choice import AGAINST, TARGET
-from explorer.ui.explain.colouring import legend
 from explorer.ui.explain.grid import Column, View
 from explorer.ui.explain.methods import Chosen
 from explorer.ui.explain.question import Aim, Question
@@ -72,9 +71,8 @@ def show(question: Question, chosen: Sequence[Chosen], view: View, save: DeltaGe
         return
     with save:
         saving.menu(found, chosen, [column], view, "class-mean")
-    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
-        st.html(legend(view.sign), width="content")
-        st.caption(f"**How to read this.** {words.mean(found, classes[label], explained, len(rows))}", width="stretch")
+    strongest = {method: words.strongest(method, one.values) for (method, _), one in found.items()}
+    grid.how_to_read(words.mean(classes[label], explained, len(rows)), strongest, view.sign)
     if clicked := grid.clicked("class-mean"):
         one = next(one for one in chosen if one.name == clicked[0])
         name = f"Mean of {formats.many(len(rows), 'image')} of {classes[label]}"

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from explorer.ui import explanations, messages
 from explorer.ui.answers import Explained
-from explorer.ui.explain.colouring import Sign, coloured
+from explorer.ui.explain.colouring import Sign, coloured, legend
 from explorer.ui.explain.figures import short, signed
 from explorer.ui.explain.methods import Chosen
 from explorer.ui.text import html_text
 from explorer.ui.tiles import Note, Tile, tiles
 
-SCALES = {1: 4, 2: 4}
-"""Screen pixels for each of the image's, by the number of columns; more than these are smaller."""
-SMALL = 3
+SMALL, LARGE = 3, 4
+"""Screen pixels for each of the image's."""
+FEW_IMAGES, FEW_CELLS = 2, 4
+"""Up to so many images, and of one image up to so many cells, are shown large: at 1280 pixels they fill a row."""
 _TWO_LINES = 200
 _OPEN = "explain:enlarged"
 
@@ -86,7 +87,7 @@ def show(
     key : str
         Names the grid on its page.
     """
-    scale = _scale(columns)
+    scale = _scale(columns, chosen)
     width = len(columns) * (28 * scale + 16) + 4
     found: Maps = {}
     with st.container(horizontal=True, gap="small"):
@@ -103,11 +104,11 @@ def show(
                     if (explained := explain(one, at)) is not None:
                         found[one.name, at] = explained
             if not view.shared:
-                _fill(columns, one, found, view, key)
+                _fill(columns, one, found, view, key, scale)
     for one, place in places.items():
         if view.shared:
             with place:
-                _fill(columns, one, found, view, key)
+                _fill(columns, one, found, view, key, scale)
     return found
 
 
@@ -120,6 +121,23 @@ def clicked(key: str) -> tuple[str, int] | None:
     return method, at
 
 
+def how_to_read(general: str, methods: Mapping[str, str], sign: Sign) -> None:
+    """Show the colours, and how to read the maps.
+
+    Parameters
+    ----------
+    general : str
+        Markdown, of all of them.
+    methods : mapping of str to str
+        Markdown, of those of each method by its name.
+    sign : 'signed' or 'absolute'
+    """
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        st.html(legend(sign), width="content")
+        st.caption(f"**How to read this.** {general}", width="stretch")
+    st.caption("\n".join(f"- **{explanations.METHODS[method]}:** {text}" for method, text in methods.items()))
+
+
 def limits(maps: Mapping[tuple[str, int], Explained], shared: bool) -> dict[tuple[str, int], float]:
     """Return the size that gets the strongest colour in each map: its own largest, or that of all of its unit."""
     own = {place: float(np.abs(one.values).max()) for place, one in maps.items()}
@@ -129,8 +147,9 @@ def limits(maps: Mapping[tuple[str, int], Explained], shared: bool) -> dict[tupl
     return {place: max(own[other] for other in own if unit[other[0]] == unit[place[0]]) for place in own}
 
 
-def _scale(columns: Sequence[Column]) -> int:
-    return SCALES.get(len(columns), SMALL)
+def _scale(columns: Sequence[Column], chosen: Sequence[Chosen]) -> int:
+    crowded = len(columns) > FEW_IMAGES or (len(columns) == 1 and len(chosen) + 1 > FEW_CELLS)
+    return SMALL if crowded else LARGE
 
 
 def _heading(text: str, width: int) -> None:
@@ -138,11 +157,11 @@ def _heading(text: str, width: int) -> None:
     lines = 2 if width < _TWO_LINES else 1
     st.html(
         f'<div style="height:{1.25 * lines}em;display:flex;align-items:flex-end;font-size:.85rem;font-weight:600;'
-        f'line-height:1.25;padding:0 .4rem">{html_text(text)}</div>'
+        f'line-height:1.25;padding:0 .2rem">{html_text(text)}</div>'
     )
 
 
-def _fill(columns: Sequence[Column], one: Chosen, found: Maps, view: View, key: str) -> None:
+def _fill(columns: Sequence[Column], one: Chosen, found: Maps, view: View, key: str, scale: int) -> None:
     """Show the maps of a method."""
     largest = limits(found, view.shared)
     items = []
@@ -162,7 +181,7 @@ def _fill(columns: Sequence[Column], one: Chosen, found: Maps, view: View, key: 
             )
         )
     if items:
-        tiles(f"{key}-{one.name}", items, scale=_scale(columns), on_pick=partial(_open, key, one.name))
+        tiles(f"{key}-{one.name}", items, scale=scale, on_pick=partial(_open, key, one.name))
 
 
 def _extent(limit: float, sign: Sign) -> str:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.ui import cache, controls, explanations, messages
+from explorer.ui import cache, controls, messages
 from explorer.ui.answers import Explained
 from explorer.ui.explain import class_mean, enlarged, grid, methods, saving, words
-from explorer.ui.explain.colouring import legend
 from explorer.ui.explain.grid import Column, View
 from explorer.ui.explain.methods import Chosen
 from explorer.ui.explain.question import Aim, Question, Subject
@@ -105,15 +104,15 @@ def _column(subject: Subject, classes: Sequence[str], alike: bool) -> Column:
 
 
 def _read(found: grid.Maps, question: Question, view: View) -> None:
-    """Say how to read the maps, by the first one."""
+    """Say how to read the maps, those of each method by its first one."""
     if not found:
         return
-    method, at = next(iter(found))
-    text = words.reading(method, question.subjects[at].aim, question.classes, found[method, at].values, view.sign)
-    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
-        st.html(legend(view.sign), width="content")
-        st.caption(
-            f"**How to read this.** {explanations.METHODS[method]}: {text} The number under a map is what its "
-            "strongest colour stands for. Click a map to enlarge it.",
-            width="stretch",
-        )
+    texts: dict[str, str] = {}
+    for (method, at), explained in found.items():
+        if method not in texts:
+            aim = question.subjects[at].aim
+            texts[method] = words.reading(method, aim, question.classes, explained.values, view.sign)
+    general = "The number under a map is what its strongest colour stands for. Click a map to enlarge it."
+    if len(question.subjects) > 1:
+        general += f" The places are those of {markdown(question.subjects[0].name)}."
+    grid.how_to_read(general, texts, view.sign)

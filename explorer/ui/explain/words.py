@@ -9,7 +9,6 @@ from explorer.analysis.randomisation import is_constant
 from explorer.ui import explanations
 from explorer.ui.explain.colouring import Sign
 from explorer.ui.explain.figures import short, signed
-from explorer.ui.explain.grid import Maps
 from explorer.ui.explain.question import Aim, Question
 from explorer.ui.formats import many, percent
 from explorer.ui.text import markdown
@@ -53,13 +52,16 @@ def completeness(total: float, gained: float, error: float) -> str:
     )
 
 
-def mean(found: Maps, name: str, explained: str, images: int) -> str:
-    """Explain mean maps by the first one."""
-    (method, _), one = next(iter(found.items()))
-    row, column = divmod(int(np.abs(one.values).argmax()), one.values.shape[1])
+def mean(name: str, explained: str, images: int) -> str:
+    """Explain mean maps."""
     return (
         f"Each pixel is the mean of {many(images, 'map')}; what differs from image to image cancels out, and what "
-        f"stays is where {explained} usually comes from in {markdown(name)}. By {explanations.METHODS[method]} the "
-        f"strongest place is row {row}, column {column}, with {signed(float(one.values[row, column]))} "
-        f"{explanations.UNITS[method]}."
+        f"stays is where {explained} usually comes from in {markdown(name)}."
     )
+
+
+def strongest(method: str, values: NDArray[np.floating]) -> str:
+    """Say where a map (H, W) is strongest."""
+    row, column = divmod(int(np.abs(values).argmax()), values.shape[1])
+    value = signed(float(values[row, column]))
+    return f"The strongest place is row {row}, column {column}, with {value} {explanations.UNITS[method]}."
