@@ -106,6 +106,28 @@ def test_activations_are_named_with_shapes_and_the_drawing_can_be_seen(open_page
     assert "The image on its way" in said(app) or "Each picture is one map" in said(app)
 
 
+def test_of_a_deep_network_the_layers_after_an_activation_are_shown_together(open_page, alone):
+    save(imported_folder() / "tiny.safetensors", "resnet", {"width": 2, "depth": 9})
+    app = open_page("inside", checkpoint="tiny", inside="activations")
+    assert not app.exception
+    assert 10 < said(app).count(", after the activation") < 20
+    assert "before the activation" not in said(app)
+    assert "choose any under *Layer*" in said(app)
+
+
+def test_one_strong_weight_leaves_the_others_their_colours():
+    from explorer.ui.inside import filters
+
+    weights = np.random.default_rng(0).normal(size=(64, 1, 28, 28)).astype(np.float32)
+    weights[3, 0, 5, 5] = 40
+    end = filters._end(weights)
+    assert (np.abs(weights) <= end).mean() == pytest.approx(0.99, abs=1e-4)
+    assert end < 3
+    only = np.zeros((1, 1, 28, 28), np.float32)
+    only[0, 0, 0, 0] = 2
+    assert filters._end(only) == 2
+
+
 def test_random_keeps_to_the_class(open_page, lenet):
     app = open_page("inside", checkpoint="tiny", inside="activations")
     app.selectbox(key="image-class").set_value(8).run()

@@ -12,6 +12,7 @@ from explorer.analysis.inside.step import Step
 from explorer.analysis.inside.weights_over_epochs import Histogram, Movement
 from explorer.analysis.predictions import Predictions
 from explorer.data.catalog import get
+from explorer.ui import theme
 from explorer.ui.charts import ablation, embedding, weight_histograms
 from explorer.ui.charts.clicks import CLICKED
 from explorer.ui.inside import numbers, pictures
@@ -97,9 +98,10 @@ def test_points_can_be_clicked_and_tell_right_from_wrong(found, drawn):
         rows = spec["datasets"]["points"]
         assert [row["row"] for row in rows] == (np.arange(180) * 3).tolist()
         assert sum(row["wrong"] for row in rows) == (~found.before.correct).sum()
-    shapes = drawn["points"]["layer"][1]["encoding"]["shape"]["scale"]["range"]
-    colours = drawn["points"]["layer"][1]["encoding"]["color"]["scale"]["range"]
-    assert len(set(zip(shapes, colours, strict=True))) == 10
+    marks, *frames = drawn["points"]["layer"]
+    assert len(set(marks["encoding"]["shape"]["scale"]["range"])) == 10, "told apart without colour"
+    inks = [frame["encoding"]["stroke"]["value"] for frame in frames]
+    assert theme.contrast(*inks) > 10, "a frame is seen on marks of any colour"
 
 
 def test_bins_and_bands_hold_the_values(drawn):

@@ -15,7 +15,12 @@ from explorer.ui.text import plain
 
 HEIGHT = 430
 FIELD = "row"
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left", "triangle-right")
+_SAW = "M-.9,-.5L-.5,-.9L0,-.4L.5,-.9L.9,-.5L.4,0L.9,.5L.5,.9L0,.4L-.5,.9L-.9,.5L-.4,0Z"
+_STAR = "M0,-1.1L.28,-.36L1.05,-.34L.44,.14L.65,.89L0,.45L-.65,.89L-.44,.14L-1.05,-.34L-.28,-.36Z"
+_RING = "M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0M-.5,0A.5,.5,0,1,0,.5,0A.5,.5,0,1,0,-.5,0Z"
+_BOW = "M-1,-.85L0,-.2L1,-.85L1,.85L0,.2L-1,.85Z"
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", _SAW, _STAR, _RING, _BOW)
+"""Told apart without their colours: names of Vega's, or outlines from -1 to 1."""
 WRONG = "wrong"
 PICTURE = 24
 """Screen pixels of an image on the map."""
@@ -69,17 +74,20 @@ def embedding_map(
     base = alt.Chart(named("points")).encode(x=x, y=y)
     click = alt.selection_point(name=CLICKED, fields=[FIELD], toggle=False)
     zoom = alt.selection_interval(name="zoom", bind="scales")
-    rings = base.transform_filter("datum.wrong").mark_square(filled=False, strokeWidth=1.6, opacity=1)
+    wrong = base.transform_filter("datum.wrong")
     marks = base.mark_point(filled=True, cursor="pointer", **_strength(pictures)).encode(
         color=_colours(names), shape=_shapes(names), tooltip=tooltip
     )
-    layers = [rings.encode(stroke=alt.value(theme.colour("textColor")), size=alt.value(190))]
     # A name of its own: that which Altair gives is another one in every chart, for which the zoom would be forgotten.
     marks = marks.properties(name="images").add_params(click, zoom)
-    layers.append(marks)
+    layers = [marks]
     if pictures is not None:
         shown = base.transform_filter("datum.picture != ''").mark_image(width=PICTURE, height=PICTURE, cursor="pointer")
         layers.append(shown.encode(url="picture:N", tooltip=tooltip))
+    # Above the marks, with a rim in the colour of the ground: they are seen on light and dark marks alike.
+    for role, width in (("backgroundColor", 4.0), ("textColor", 1.8)):
+        frame = wrong.mark_square(filled=False, strokeWidth=width, opacity=1, tooltip=None)
+        layers.append(frame.encode(stroke=alt.value(theme.colour(role)), size=alt.value(_frame(pictures) ** 2)))
     chart = alt.layer(*layers).properties(title=title, height=HEIGHT, autosize=FIT_WIDTH, padding=PADDING)
     return specification(chart, points=data)
 
@@ -123,7 +131,12 @@ def _rows(
 
 def _strength(pictures: Sequence[str] | None) -> dict[str, Any]:
     """Return size and opacity of the marks, which stand back where there are images."""
-    return {"size": 55, "opacity": 0.85} if pictures is None else {"size": 14, "opacity": 0.4}
+    return {"size": 60, "opacity": 0.85} if pictures is None else {"size": 14, "opacity": 0.4}
+
+
+def _frame(pictures: Sequence[str] | None) -> int:
+    """Return the side of the frame of an error, in pixels of the screen."""
+    return 14 if pictures is None else PICTURE
 
 
 def _room(points: NDArray[np.float64]) -> list[bool]:
@@ -140,7 +153,7 @@ def _room(points: NDArray[np.float64]) -> list[bool]:
 
 def _colours(names: Sequence[str]) -> alt.Color:
     scale = alt.Scale(domain=list(names), range=list(theme.class_colours(len(names))))
-    legend = alt.Legend(title=None, orient="bottom", columns=3, symbolOpacity=1, symbolSize=70)
+    legend = alt.Legend(title=None, orient="bottom", columns=3, symbolOpacity=1, symbolSize=90)
     return alt.Color("class:N", scale=scale, legend=legend)
 
 

@@ -25,6 +25,8 @@ PAGE = 64
 SMALL, LARGE = 48, 84
 """Screen pixels of a map, or about so many: a whole number for each value."""
 CELL = 7
+MANY = 14
+"""With more layers than that only those are shown together in which a unit says its last word."""
 BARS = 20
 """A layer of at most so many units is shown as bars."""
 STAGES = {"before": "before the activation", "after": "after the activation", "": ""}
@@ -72,12 +74,19 @@ def _all(found: "tuple[Activation, ...]", subject: Subject, image: NDArray[np.ui
     """Show every layer in a few pictures, from the image to the outputs."""
     pixels = " × ".join(map(str, image.shape))
     parts = [_part(f"Image → {pixels}", img_tag(image, 2, "The image"), None)]
-    parts += [_part(_title(one), _preview(one, subject), one.largest) for one in found if _shows(one)]
+    every = [one for one in found if _shows(one)]
+    shown = every if len(every) <= MANY else [one for one in every if one.step.stage == "after" or one is every[-1]]
+    parts += [_part(_title(one), _preview(one, subject), one.largest) for one in shown]
     st.html(
         f'<div style="{pictures.TEXT}"><strong>The image on its way through the network</strong>{"".join(parts)}</div>'
     )
     hidden = max((one.step.units for one in found if one.step.has_maps), default=0)
-    more = f" Of layers with more than {FIRST} maps the first {FIRST} are shown." if hidden > FIRST else ""
+    more = f" Of more than {FIRST} maps the first are shown." if hidden > FIRST else ""
+    if len(shown) < len(every):
+        more += (
+            f" {count(len(shown))} of {count(len(every))} layers stand here, those after an activation and the last; "
+        )
+        more += "choose any under *Layer*."
     pictures.read(
         "activations",
         "From above: what each layer returns, with its shape. Warm is positive, cold negative, the middle colour zero; "
@@ -104,7 +113,8 @@ def _preview(one: "Activation", subject: Subject) -> str:
     if one.step.has_maps:
         scale = _scale(one, SMALL)
         maps = one.values[:FIRST]
-        return pictures.row([pictures.tile(map_, one.largest, scale, f"map {at}") for at, map_ in enumerate(maps)])
+        tiles = [pictures.tile(map_, one.largest, scale, f"map {at}") for at, map_ in enumerate(maps)]
+        return pictures.row(tiles, scale * one.step.shape[1] + 2)
     return _units(one, subject)
 
 

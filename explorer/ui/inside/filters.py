@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from explorer.ui import controls, messages
 from explorer.ui.export import Cell
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from explorer.analysis.inside.kernels import Kernels
 
 PAGE = 64
-SIDE = 56
-"""Screen pixels of a picture, or a little less: as many times its own size as fit."""
+SIDE, FEW_SIDE, FEW = 56, 112, 20
+"""Screen pixels of a picture, or a little less: as many times its own size as fit. Up to so many are larger."""
+SHARE = 0.99
+"""Of the weights lie within the scale of colours; a single strong one would leave all others pale."""
 MATRIX_WIDTH = 640
 OWN = "own"
 SCALES = {"one": "One scale for all", OWN: "Each its own"}
@@ -77,14 +80,15 @@ def _numbers(found: "Kernels", output: int | None) -> range:
 
 def _pictures(found: "Kernels", numbers: range, total: int, own: bool, subject: Subject) -> None:
     shown = [found.picture(number) for number in numbers]
-    ends = [float(np.abs(one).max(initial=0.0)) if own else found.largest for one in shown]
-    scale = max(1, SIDE // max(shown[0].shape))
+    common = _end(found.weights)
+    ends = [_end(one) if own else common for one in shown]
+    scale = max(1, (SIDE if len(shown) > FEW else FEW_SIDE) // max(shown[0].shape))
     names = [_name(found, number, subject) for number in numbers]
     what = "kernels" if found.is_convolution else "pictures of weights"
     some = f"{len(numbers)} of {count(total)} {what}" if len(numbers) < total else f"{count(total)} {what}"
     title = f"{found.step.label}: {some}"
     cells = [pictures.tile(values, end, scale, name) for values, end, name in zip(shown, ends, names, strict=True)]
-    st.html(pictures.heading(title, "weight", None if own else found.largest) + pictures.row(cells))
+    st.html(pictures.heading(title, "weight", None if own else common) + pictures.row(cells))
     pictures.read(
         "kernels",
         _how_to_read(found, own),
@@ -99,8 +103,9 @@ def _matrix(found: "Kernels", first: int, subject: Subject) -> None:
     scale = max(1, min(8, MATRIX_WIDTH // weights.shape[1]))
     units, inputs = weights.shape
     title = f"{found.step.label}: {units} units from above, {count(inputs)} inputs from the left"
-    picture = pictures.tile(weights, found.largest, scale, f"{units} rows of {inputs} weights")
-    st.html(pictures.heading(title, "weight", found.largest) + pictures.scrolling(picture))
+    end = _end(found.weights)
+    picture = pictures.tile(weights, end, scale, f"{units} rows of {inputs} weights")
+    st.html(pictures.heading(title, "weight", end) + pictures.scrolling(picture))
     row, column = np.unravel_index(int(np.abs(weights).argmax()), weights.shape)
     pictures.read(
         "weight-matrix",
@@ -111,8 +116,14 @@ def _matrix(found: "Kernels", first: int, subject: Subject) -> None:
             ["unit", "input", "weight"],
             [[first + unit, place, float(value)] for (unit, place), value in np.ndenumerate(weights)],
         ),
-        lambda: pictures.sheet([weights], [found.largest], scale),
+        lambda: pictures.sheet([weights], [end], scale),
     )
+
+
+def _end(weights: NDArray[np.floating]) -> float:
+    """Return the size of a weight that gets the strongest colour."""
+    sizes = np.abs(weights)
+    return float(np.quantile(sizes, SHARE) or sizes.max())
 
 
 def _unit(found: "Kernels", unit: int, subject: Subject) -> str:
@@ -145,7 +156,8 @@ def _how_to_read(found: "Kernels", own: bool) -> str:
     text += (
         "Each picture has a scale of its own, so compare shapes, not strengths. "
         if own
-        else f"All share one scale, up to ±{found.largest:.2f}. "
+        else f"All share one scale, up to ±{_end(found.weights):.2g}, within which {SHARE:.0%} of the weights lie; the "
+        f"strongest is ±{found.largest:.2g}. "
     )
     outputs, inputs, height, width = found.weights.shape
     if found.is_convolution:

@@ -48,9 +48,10 @@ def scrolling(picture: str) -> str:
     return f'<div tabindex="0" style="overflow-x:auto">{picture}</div>'
 
 
-def row(tiles: Sequence[str]) -> str:
-    """Put tiles side by side, as many as there is room for."""
-    return f'<div style="display:flex;flex-wrap:wrap;gap:{GAP}px">{"".join(tiles)}</div>'
+def row(tiles: Sequence[str], height: int | None = None) -> str:
+    """Put tiles side by side and below each other; of one height in pixels, only those that one line has room for."""
+    cut = "" if height is None else f";height:{height}px;overflow:hidden"
+    return f'<div style="display:flex;flex-wrap:wrap;gap:{GAP}px{cut}">{"".join(tiles)}</div>'
 
 
 def heading(title: str, unit: str, largest: float | None) -> str:
