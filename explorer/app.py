@@ -42,5 +42,5 @@ st.html(_HERE / "ui" / "page.css")
 state.follow()
 address.turn_to(_page.url_path)
 with messages.contained(), messages.shown():
-    sidebar.show(_page.url_path in state.NEED_WEIGHTS)
+    sidebar.show(_page.url_path)
     _page.run()

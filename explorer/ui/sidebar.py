@@ -11,61 +11,71 @@ from explorer.ui.text import markdown, shorten
 
 DEFAULT_SPLIT = "test"
 KEPT = "●"
+USED: dict[str, tuple[str, ...]] = {
+    "": ("dataset", "checkpoint"),
+    "train": ("dataset",),
+    "runs": (),
+    "duel": ("dataset",),
+}
+"""What of the sidebar does something on a page, by its path; on all others everything does."""
 
 
-def show(needs_weights: bool = False) -> None:
-    """Show the shared widgets and keep what they say for the page (`state.selection`).
+def show(page: str) -> None:
+    """Show the shared widgets that do something on a page, and keep what all of them say (`state.selection`).
 
-    A page that needs weights is offered only the epochs of a run that have them; for others its stored predictions
-    are enough.
+    What is not shown keeps its value. A page that needs weights is offered only the epochs of a run that have them;
+    for others its stored predictions are enough.
     """
-    found = listing.load()
+    found, used = listing.load(), USED.get(page, state.SHARED)
     with st.sidebar:
-        dataset = _dataset(found)
+        dataset = _dataset(found, "dataset" in used)
         entries = found.of_dataset(dataset)
-        entry = _checkpoint(entries)
-        epoch = _epoch(entry, needs_weights) if entry else None
-        split = _split()
+        entry = _checkpoint(entries, "checkpoint" in used)
+        epoch = _epoch(entry, page in state.NEED_WEIGHTS, "epoch" in used) if entry else None
+        split = _split("split" in used)
     chosen = state.Selection(dataset, entry.reference if entry else None, epoch, split)
     fixed = _default(entries).reference if any(one.kind == "shipped" for one in entries) else None
     best = entry.best_epoch if entry else None
     state.publish(chosen, state.Selection(catalog.names()[0], fixed, best, DEFAULT_SPLIT))
 
 
-def _dataset(found: Listing) -> str:
+def _dataset(found: Listing, shown: bool) -> str:
     names = catalog.names()
     linked = found.get(st.query_params.get("checkpoint", "")) if address.is_new("checkpoint") else None
     own = catalog.base(linked.dataset) if linked and linked.dataset else None
     if own in names and "dataset" not in st.query_params:
         st.session_state["dataset"] = own
     unknown = address.adopt("dataset", names, names[0])
-    st.selectbox(
-        "Data set",
-        names,
-        format_func=lambda name: catalog.get(name).title,
-        key="dataset",
-        on_change=_touched,
-        args=("dataset",),
-    )
-    _say_unknown(unknown, "data set")
+    if shown:
+        st.selectbox(
+            "Data set",
+            names,
+            format_func=lambda name: catalog.get(name).title,
+            key="dataset",
+            on_change=_touched,
+            args=("dataset",),
+        )
+        _say_unknown(unknown, "data set")
     return str(st.session_state["dataset"])
 
 
-def _checkpoint(entries: tuple[Entry, ...]) -> Entry | None:
+def _checkpoint(entries: tuple[Entry, ...], shown: bool) -> Entry | None:
     if not entries:
-        st.selectbox("Checkpoint", ["none yet"], disabled=True)
+        if shown:
+            st.caption("There is no checkpoint of this data set yet.")
         return None
     titles = {entry.reference: entry.title for entry in entries}
     unknown = address.adopt("checkpoint", list(titles), _default(entries).reference)
-    st.selectbox(
-        "Checkpoint",
-        list(titles),
-        format_func=lambda reference: shorten(titles.get(str(reference), str(reference)), 60),
-        key="checkpoint",
-        on_change=_touched,
-        args=("checkpoint",),
-    )
-    _say_unknown(unknown, "checkpoint")
+    if shown:
+        st.selectbox(
+            "Checkpoint",
+            list(titles),
+            format_func=lambda reference: shorten(titles.get(str(reference), str(reference)), 60),
+            key="checkpoint",
+            on_change=_touched,
+            args=("checkpoint",),
+        )
+        _say_unknown(unknown, "checkpoint")
     return next(entry for entry in entries if entry.reference == st.session_state["checkpoint"])
 
 
@@ -80,7 +90,7 @@ def _default(entries: tuple[Entry, ...]) -> Entry:
     return max(shipped, key=accuracy) if len(shipped) > 1 else shipped[0]
 
 
-def _epoch(entry: Entry, needs_weights: bool) -> int | None:
+def _epoch(entry: Entry, needs_weights: bool, shown: bool) -> int | None:
     """Let the user choose among several kept epochs; a slider with one epoch would be an error."""
     weights, every = entry.weights, entry.epochs
     epochs = weights if needs_weights else every
@@ -93,9 +103,12 @@ def _epoch(entry: Entry, needs_weights: bool) -> int | None:
         address.touched("epoch")
     before, unknown = st.session_state.get("epoch"), address.adopt("epoch", epochs, best)
     without = {str(epoch) for epoch in every if epoch not in epochs} & {str(before), unknown}
-    if without:
-        wanted = int(without.pop())
+    wanted = int(without.pop()) if without else None
+    if wanted is not None:
         st.session_state["epoch"] = min(epochs, key=lambda epoch: abs(epoch - wanted))
+    if not shown:
+        return int(st.session_state["epoch"])
+    if wanted is not None:
         st.caption(f"The weights of epoch {wanted} are not kept, so the nearest epoch is shown.")
     elif unknown:
         _say_unknown(unknown, "epoch")
@@ -112,8 +125,10 @@ def _epoch(entry: Entry, needs_weights: bool) -> int | None:
     return int(st.session_state["epoch"])
 
 
-def _split() -> str:
+def _split(shown: bool) -> str:
     unknown = address.adopt("split", SPLITS, DEFAULT_SPLIT)
+    if not shown:
+        return str(st.session_state["split"])
     st.segmented_control(
         "Split",
         SPLITS,

@@ -106,3 +106,21 @@ def test_what_the_browser_sends_before_it_has_heard_of_a_choice_does_not_undo_it
     app.query_params["split"] = "validation"
     app.run()
     assert app.segmented_control(key="split").value == app.query_params["split"] == "validation"
+
+
+def test_the_sidebar_shows_what_does_something_on_the_page_and_keeps_the_rest(open_page, run):
+    def shown(app):
+        widgets = (*app.sidebar.selectbox, *app.sidebar.select_slider, *app.sidebar.get("button_group"))
+        return {widget.key for widget in widgets}
+
+    app = open_page("evaluate", checkpoint=run.id, epoch="1", split="validation")
+    assert shown(app) == {"dataset", "checkpoint", "epoch", "split"}
+    for page, used in (("train", {"dataset"}), ("runs", set()), ("home", {"dataset", "checkpoint"})):
+        app.switch_page(f"pages/{page}.py").run()
+        assert not app.exception
+        assert shown(app) == used
+        app.run()
+    app.switch_page("pages/evaluate.py").run()
+    assert app.selectbox(key="checkpoint").value == run.id
+    assert app.select_slider(key="epoch").value == 1
+    assert app.segmented_control(key="split").value == "validation"
