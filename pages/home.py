@@ -13,26 +13,9 @@ st.markdown(
     "and what it says of a thing that you draw yourself."
 )
 
-STARTS: tuple[tuple[state.PageName, str, str], ...] = (
-    ("draw", "Draw something", ":material/draw:"),
-    ("evaluate", "See what it confuses", ":material/grid_on:"),
-    ("explain", "See which pixels decide", ":material/visibility:"),
-    ("inside", "Look inside", ":material/hub:"),
-    ("train", "Train a model", ":material/model_training:"),
-)
-with st.container(horizontal=True):
-    offered = [start for start in STARTS if state.page_exists(start[0])]
-    for page, label, icon in offered:
-        st.button(
-            label,
-            icon=icon,
-            key=f"start-{page}",
-            type="primary" if page == offered[0][0] else "secondary",
-            on_click=state.go,
-            args=(page,),
-        )
+overview.in_one_picture()
 
-st.subheader("Checkpoints")
+st.header("Checkpoints")
 found = listing.load()
 if found.entries:
     st.caption("A checkpoint is a trained model in a file. Choose the one to look at in the sidebar.")
@@ -46,12 +29,12 @@ else:
 for problem in found.problems:
     st.warning(markdown(problem), icon=":material/warning:")
 
-st.subheader("A checkpoint from elsewhere")
+st.header("A checkpoint from elsewhere")
 with messages.shown():
     upload_checkpoint()
 
-st.subheader("Data sets")
+st.header("Data sets")
 overview.datasets([catalog.get(name) for name in catalog.names()])
 
-st.subheader("This computer")
+st.header("This computer")
 st.markdown(f"Computing on: **{markdown(overview.device())}**. Runs and imports are kept on this machine only.")

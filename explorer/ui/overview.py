@@ -1,18 +1,97 @@
-"""The tables of the page Home."""
+"""The picture and the tables of the page Home."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import streamlit as st
 
 from explorer.data import catalog
 from explorer.data.catalog import DatasetSpec
+from explorer.data.splits import load_split
 from explorer.errors import DataError, ExplorerError
-from explorer.ui import formats, runs_words
+from explorer.ui import formats, listing, runs_words, state
+from explorer.ui.images import img_tag
 from explorer.ui.listing import KINDS, Entry
-from explorer.ui.text import markdown, shorten
+from explorer.ui.text import html_text, markdown, shorten
 
 NEWEST_RUNS = 10
+DRAWN = {"fashion-mnist": "Draw a garment", "mnist": "Draw a digit"}
+"""Sets whose things are drawn, by what is drawn."""
+_SCALE, _IMAGES, _HEIGHT = 3, 2, 92
+_NODES = ((3, 14), (5, 64), (5, 114), (4, 164))
+"""Circles in each layer of the sketch of a network, and where they stand."""
+
+
+def in_one_picture() -> None:
+    """Show what this is: images, a network, its answers; under each what can be done with it."""
+    chosen = state.selection()
+    entry, found = listing.load().get(chosen.checkpoint) if chosen.checkpoint else None, None
+    if entry is not None:
+        with suppress(ExplorerError):  # what is wrong with it is said below the table
+            found = entry.checkpoint
+    spec = catalog.get(chosen.dataset)
+    first, second, third = st.columns(3, gap="small")
+    with first, st.container(border=True, gap="small"):
+        said = f"{spec.size} × {spec.size} grey pixels: one of {spec.title}, or one that you draw."
+        _panel("An image", said, _samples(chosen.dataset, chosen.split))
+        for name in DRAWN:
+            _start("draw", DRAWN[name], ":material/draw:", primary=name == chosen.dataset, dataset=name)
+    with second, st.container(border=True, gap="small"):
+        said = "Layers of weights that learn from images with known answers."
+        if entry is not None and found is not None:
+            said = f"{shorten(entry.title, 40)}: {formats.count(found.parameters)} weights, learnt from images."
+        _panel("A network", said, _sketch())
+        _start("train", "Train a model", ":material/model_training:")
+        _start("inside", "Look inside", ":material/hub:")
+    with third, st.container(border=True, gap="small"):
+        names = found.classes if found is not None else spec.classes
+        words = "".join(f"<span>{html_text(shorten(name, 20))}</span>" for name in names[:10])
+        _panel("Its answer", f"One of {formats.count(len(names))} classes, and how sure it is.", _words(words))
+        _start("evaluate", "See what it confuses", ":material/grid_on:")
+        _start("explain", "See which pixels decide", ":material/visibility:")
+
+
+def _panel(title: str, said: str, picture: str) -> None:
+    st.html(f'<div style="height:{_HEIGHT}px;display:flex;align-items:center;gap:8px;overflow:hidden">{picture}</div>')
+    st.markdown(f"**{title}**  \n:small[{markdown(said)}]")
+
+
+def _start(page: state.PageName, label: str, icon: str, primary: bool = False, **parameters: str) -> None:
+    if state.page_exists(page):
+        kind: Any = "primary" if primary else "secondary"
+        key = "-".join(["start", page, *parameters.values()])
+        st.button(
+            label, icon=icon, key=key, type=kind, width="stretch", on_click=state.go, args=(page,), kwargs=parameters
+        )
+
+
+def _samples(dataset: str, split: str) -> str:
+    """Return the first images of different classes as HTML."""
+    found, names = load_split(dataset, split), catalog.get(dataset).classes
+    firsts = [int((found.labels == label).argmax()) for label in dict.fromkeys(found.labels[:200].tolist())][:_IMAGES]
+    return "".join(img_tag(found.images[row], _SCALE, names[int(found.labels[row])]) for row in firsts)
+
+
+def _sketch() -> str:
+    """Return a network as SVG, every circle tied to those of the next layer."""
+    layers = [[(x, (at + 0.5) * _HEIGHT / count) for at in range(count)] for count, x in _NODES]
+    lines = "".join(
+        f'<line x1="{a}" y1="{b:.0f}" x2="{c}" y2="{d:.0f}"/>'
+        for left, right in pairwise(layers)
+        for a, b in left
+        for c, d in right
+    )
+    dots = "".join(f'<circle cx="{x}" cy="{y:.0f}" r="6"/>' for layer in layers for x, y in layer)
+    return (
+        f'<svg viewBox="0 0 178 {_HEIGHT}" height="{_HEIGHT}" role="img" aria-label="A network of layers" '
+        f'fill="currentColor"><g stroke="currentColor" stroke-opacity="0.3">{lines}</g>{dots}</svg>'
+    )
+
+
+def _words(spans: str) -> str:
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.1rem .7rem;font-size:.85rem">{spans}</div>'
 
 
 def checkpoints(entries: Sequence[Entry]) -> None:

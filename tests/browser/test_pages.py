@@ -155,7 +155,7 @@ def test_the_configuration_beside_the_script_is_read_from_any_folder(plain_serve
     port, _ = plain_server
     page = visit(f"http://localhost:{port}")
     ready(page, "Fashion-MNIST Explorer")
-    start = page.locator(".st-key-start-draw button, .st-key-start-evaluate button").first
+    start = page.locator("[class*=st-key-start-draw] button").first
     assert start.evaluate("button => getComputedStyle(button).backgroundColor") == "rgb(176, 58, 10)"
     page.get_by_text("64MB per file").wait_for()
 

@@ -80,3 +80,12 @@ def test_buttons_open_the_pages(open_page, run):
     app.button(key="start-evaluate").click().run()
     assert not app.exception
     assert app.title[0].value == "Evaluate"
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist"])
+def test_a_digit_or_a_garment_is_drawn(open_page, run, dataset):
+    app = open_page()
+    app.button(key=f"start-draw-{dataset}").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Draw"
+    assert app.selectbox(key="dataset").value == dataset
