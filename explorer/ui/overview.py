@@ -1,5 +1,6 @@
 """The picture and the tables of the page Home."""
 
+import base64
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -10,8 +11,7 @@ import streamlit as st
 from explorer.data import catalog
 from explorer.data.catalog import DatasetSpec
 from explorer.data.splits import load_split
-from explorer.errors import DataError, ExplorerError
-from explorer.ui import formats, listing, runs_words, state
+from explorer.ui import formats, listing, runs_words, state, theme
 from explorer.ui.images import img_tag
 from explorer.ui.listing import KINDS, Entry
 from explorer.ui.text import html_text, markdown, shorten
@@ -33,19 +33,19 @@ def in_one_picture() -> None:
             found = entry.checkpoint
     spec = catalog.get(chosen.dataset)
     first, second, third = st.columns(3, gap="small")
-    with first, st.container(border=True, gap="small"):
+    with first, st.container(border=True, gap="small", height="stretch"):
         said = f"{spec.size} × {spec.size} grey pixels: one of {spec.title}, or one that you draw."
         _panel("An image", said, _samples(chosen.dataset, chosen.split))
         for name in DRAWN:
             _start("draw", DRAWN[name], ":material/draw:", primary=name == chosen.dataset, dataset=name)
-    with second, st.container(border=True, gap="small"):
+    with second, st.container(border=True, gap="small", height="stretch"):
         said = "Layers of weights that learn from images with known answers."
         if entry is not None and found is not None:
             said = f"{shorten(entry.title, 40)}: {formats.count(found.parameters)} weights, learnt from images."
         _panel("A network", said, _sketch())
         _start("train", "Train a model", ":material/model_training:")
         _start("inside", "Look inside", ":material/hub:")
-    with third, st.container(border=True, gap="small"):
+    with third, st.container(border=True, gap="small", height="stretch"):
         names = found.classes if found is not None else spec.classes
         words = "".join(f"<span>{html_text(shorten(name, 20))}</span>" for name in names[:10])
         _panel("Its answer", f"One of {formats.count(len(names))} classes, and how sure it is.", _words(words))
@@ -75,7 +75,7 @@ def _samples(dataset: str, split: str) -> str:
 
 
 def _sketch() -> str:
-    """Return a network as SVG, every circle tied to those of the next layer."""
+    """Return a network as a picture, every circle tied to those of the next layer."""
     layers = [[(x, (at + 0.5) * _HEIGHT / count) for at in range(count)] for count, x in _NODES]
     lines = "".join(
         f'<line x1="{a}" y1="{b:.0f}" x2="{c}" y2="{d:.0f}"/>'
@@ -84,10 +84,13 @@ def _sketch() -> str:
         for c, d in right
     )
     dots = "".join(f'<circle cx="{x}" cy="{y:.0f}" r="6"/>' for layer in layers for x, y in layer)
-    return (
-        f'<svg viewBox="0 0 178 {_HEIGHT}" height="{_HEIGHT}" role="img" aria-label="A network of layers" '
-        f'fill="currentColor"><g stroke="currentColor" stroke-opacity="0.3">{lines}</g>{dots}</svg>'
+    ink = theme.colour("textColor")
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="178" height="{_HEIGHT}" fill="{ink}">'
+        f'<g stroke="{ink}" stroke-opacity="0.3">{lines}</g>{dots}</svg>'
     )
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="A network of layers" width="178" height="{_HEIGHT}">'
 
 
 def _words(spans: str) -> str:

@@ -1,5 +1,7 @@
 import pytest
 
+from explorer.ui import state
+
 FORGED = [
     {"checkpoint": "../../../etc/passwd"},
     {"checkpoint": "/etc/passwd"},
@@ -116,11 +118,11 @@ def test_the_sidebar_shows_what_does_something_on_the_page_and_keeps_the_rest(op
     app = open_page("evaluate", checkpoint=run.id, epoch="1", split="validation")
     assert shown(app) == {"dataset", "checkpoint", "epoch", "split"}
     for page, used in (("train", {"dataset"}), ("runs", set()), ("home", {"dataset", "checkpoint"})):
-        app.switch_page(f"pages/{page}.py").run()
+        app.switch_page(state.page_file(page)).run()
         assert not app.exception
         assert shown(app) == used
         app.run()
-    app.switch_page("pages/evaluate.py").run()
+    app.switch_page(state.page_file("evaluate")).run()
     assert app.selectbox(key="checkpoint").value == run.id
     assert app.select_slider(key="epoch").value == 1
     assert app.segmented_control(key="split").value == "validation"

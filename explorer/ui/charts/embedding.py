@@ -84,10 +84,9 @@ def embedding_map(
     if pictures is not None:
         shown = base.transform_filter("datum.picture != ''").mark_image(width=PICTURE, height=PICTURE, cursor="pointer")
         layers.append(shown.encode(url="picture:N", tooltip=tooltip))
-    # Above the marks, with a rim in the colour of the ground: they are seen on light and dark marks alike.
-    for role, width in (("backgroundColor", 4.0), ("textColor", 1.8)):
-        frame = wrong.mark_square(filled=False, strokeWidth=width, opacity=1, tooltip=None)
-        layers.append(frame.encode(stroke=alt.value(theme.colour(role)), size=alt.value(_frame(pictures) ** 2)))
+    # Above the marks, or those of other images would hide them.
+    frames = wrong.mark_square(filled=False, strokeWidth=1.2, opacity=0.85, tooltip=None)
+    layers.append(frames.encode(stroke=alt.value(theme.colour("textColor")), size=alt.value(_frame(pictures) ** 2)))
     chart = alt.layer(*layers).properties(title=title, height=HEIGHT, autosize=FIT_WIDTH, padding=PADDING)
     return specification(chart, points=data)
 
