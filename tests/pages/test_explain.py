@@ -102,7 +102,7 @@ def test_it_says_how_to_read_each_method_that_is_shown(open_page, run, classifie
     app = open_page("explain", checkpoint="small", methods="input-gradient~occlusion~input-x-gradient")
     (listed,) = (caption.value for caption in app.caption if caption.value.startswith("- **"))
     lines = listed.splitlines()
-    assert [line.split(":**")[0] for line in lines] == ["- **Input gradient", "- **Occlusion", "- **Input × gradient"]
+    assert [line.split(":**")[0] for line in lines] == ["- **Input gradient", "- **Input × gradient", "- **Occlusion"]
     target = logits(classifier, split.images[0]).argmax()[None]
     gradient = input_gradient.attribute(classifier, to_pixels(split.images[:1]), target)[0, 0]
     row, column = divmod(int(gradient.abs().argmax()), 28)
