@@ -11,6 +11,7 @@ import streamlit as st
 from explorer.data import catalog
 from explorer.data.catalog import DatasetSpec
 from explorer.data.splits import load_split
+from explorer.errors import DataError, ExplorerError
 from explorer.ui import formats, listing, runs_words, state, theme
 from explorer.ui.images import img_tag
 from explorer.ui.listing import KINDS, Entry
