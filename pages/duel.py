@@ -3,7 +3,17 @@
 import streamlit as st
 
 from explorer.training import supervisor
-from explorer.ui import duel_form, duel_menu, duel_results, duel_standing, duel_watch, duel_words, messages, state
+from explorer.ui import (
+    duel_form,
+    duel_menu,
+    duel_results,
+    duel_standing,
+    duel_watch,
+    duel_words,
+    messages,
+    state,
+    widgets,
+)
 
 st.title("Duel")
 with messages.shown():
@@ -26,7 +36,7 @@ with form, messages.shown():
     if started:
         duel_watch.follow(started)
 
-with figures, messages.shown():
+with figures, st.container(key=duel_watch.PLACE), messages.shown():
     duel = duel_watch.choose()
     if duel is None:
         show_empty()
@@ -36,3 +46,4 @@ with figures, messages.shown():
         duel_results.verdict(standing)
         duel_watch.watch(standing)
         duel_results.details(standing)
+widgets.look()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explorer.training import supervisor
-from explorer.ui import messages, network_panel, queue_panel, run_watch, state, train_form
+from explorer.ui import messages, network_panel, queue_panel, run_watch, state, train_form, widgets
 
 st.title("Train")
 with messages.shown():
@@ -19,7 +19,7 @@ def show_network() -> None:
     if config and plan:
         network_panel.show(config, plan)
     else:
-        st.info("The settings do not make a network yet. What is wrong stands below the button.")
+        st.info("The settings do not make a network yet. What is wrong stands above the button.")
 
 
 def show_training() -> None:
@@ -31,10 +31,11 @@ def show_training() -> None:
             st.markdown("**No run yet.** Choose a model and start it; *Network* says how long it takes.")
 
 
-with figures, messages.shown():
+with figures, st.container(key=run_watch.PLACE), messages.shown():
     run_watch.show_problem()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         view = run_watch.choose_view()
         run = run_watch.choose() if view == run_watch.TRAINING else None
     shown = {run_watch.NETWORK: show_network, run_watch.TRAINING: show_training, run_watch.QUEUE: queue_panel.show}
     shown[view]()
+widgets.look()

@@ -1,7 +1,6 @@
 """`train` and `resume`: compute a run in this process."""
 
 import json
-import statistics
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,15 +75,16 @@ def _repeat(config: "TrainConfig", count: int, name: str, track: list[str], as_j
         _follow(run)
     documents = [result(run) for run in made]
     accuracies = [document["validation_accuracy"] for document in documents]
-    spread = {"mean": statistics.mean(accuracies), "deviation": statistics.stdev(accuracies)}
+    spread = seeds.spread(accuracies)
     if as_json:
-        print_json({"runs": documents, "validation_accuracy": spread})
+        figures = {"mean": spread.mean, "deviation": spread.deviation}
+        print_json({"runs": documents, "validation_accuracy": figures})
         return
     for run, document in zip(made, documents, strict=True):
         typer.echo(f"Seed {run.config['seed']}: validation accuracy {percent(document['validation_accuracy'])}")
     typer.echo(
-        f"Validation accuracy over {count} seeds: {percent(spread['mean'])}, "
-        f"standard deviation {100 * spread['deviation']:.2f} points."
+        f"Validation accuracy over {count} seeds: {percent(spread.mean)}, "
+        f"standard deviation {100 * spread.deviation:.2f} points."
     )
 
 

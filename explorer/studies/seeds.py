@@ -1,7 +1,9 @@
 """The same configuration with several seeds: a run each, computed at once where that is possible."""
 
 import shutil
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from explorer.errors import ConfigError, RunError
@@ -12,6 +14,38 @@ from explorer.training.config import TrainConfig
 from explorer.training.ensemble import can_stack
 
 MAX_SEEDS = 20
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and spread of one figure over seeds; `deviation` is the sample's, with n - 1, and 0 for a single seed."""
+
+    n: int
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return mean and spread of at least one value."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return Spread(len(values), statistics.fmean(values), deviation, min(values), max(values))
+
+
+def siblings(run: Run) -> list[Run]:
+    """Return the runs that were started with a run as seeds of one configuration, itself included, by their seeds.
+
+    Those that are gone are left out; a run that was started alone is its only one.
+    """
+    ids = run.description["group"].get("repeats") or batches.ids(run)
+    found = []
+    for run_id in ids if isinstance(ids, list) and run.id in ids else [run.id]:
+        try:
+            found.append(runs.get(str(run_id)))
+        except RunError:
+            continue
+    return found
 
 
 def create(
@@ -53,6 +87,8 @@ def create(
             origin = dict(group or {}) | {"seed": seed, "seeds": seeds} if group or count > 1 else {}
             label = f"{title[: runs.MAX_NAME - 16]}, seed {seed}" if count > 1 else title
             found.append(runs.create(one.model_dump(mode="json"), label, group=origin))
+        for run in found if count > 1 else ():
+            run.set_group(run.description["group"] | {"repeats": [one.id for one in found]})
         if batched:
             batches.join(found)
     except (RunError, OSError) as error:

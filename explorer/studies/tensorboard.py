@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,12 @@ _choices: dict[str, tuple[str, ...]] = {}
 """What each user looks at."""
 
 
-def start(runs: Sequence[Run], seconds: float = START_SECONDS, user: str = "") -> Server:
+def start(
+    runs: Sequence[Run],
+    seconds: float = START_SECONDS,
+    user: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> Server:
     """Start TensorBoard for these runs, or return the one that shows them already.
 
     What the user looked at before ends, unless others look at it too.
@@ -73,6 +78,8 @@ def start(runs: Sequence[Run], seconds: float = START_SECONDS, user: str = "") -
         How long it may take until it answers.
     user : str
         Whoever asks, such as the id of a session.
+    labels : mapping of str to str, optional
+        What each run is called, by its id; by default its name.
 
     Raises
     ------
@@ -87,7 +94,7 @@ def start(runs: Sequence[Run], seconds: float = START_SECONDS, user: str = "") -
     with _lock:
         if (found := _alive(ids)) is None:
             _end(ids)
-            found = _launch({run.id: run for run in runs}, ids, seconds)
+            found = _launch({run.id: run for run in runs}, ids, seconds, labels or {})
             _processes[ids] = found
         _choices[user] = ids
         _end_unused()
@@ -144,11 +151,11 @@ def _close(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _launch(runs: dict[str, Run], ids: tuple[str, ...], seconds: float) -> _Process:
+def _launch(runs: dict[str, Run], ids: tuple[str, ...], seconds: float, labels: Mapping[str, str]) -> _Process:
     with saying_what_fails():
         folder = Path(tempfile.mkdtemp(prefix="explorer-tensorboard-"))
     try:
-        where = _choice(folder, [runs[run_id] for run_id in ids])
+        where = _choice(folder, [runs[run_id] for run_id in ids], labels)
         with (folder / "log.txt").open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "explorer.studies._tensorboard_process", str(folder), *where, *OPTIONS],
@@ -173,9 +180,9 @@ def _launch(runs: dict[str, Run], ids: tuple[str, ...], seconds: float) -> _Proc
     return _Process(Server(url, int(port), process.pid, ids), process, folder)
 
 
-def _choice(folder: Path, runs: Sequence[Run]) -> list[str]:
+def _choice(folder: Path, runs: Sequence[Run], labels: Mapping[str, str]) -> list[str]:
     """Return how TensorBoard is told of the runs: a folder of links, or where there are none, names and paths."""
-    names = {run.id: f"{_safe_name(run)}-{run.id}" for run in runs}
+    names = {run.id: f"{_safe_name(run, labels.get(run.id, ''))}-{run.id}" for run in runs}
     links = folder / "runs"
     links.mkdir()
     try:
@@ -187,10 +194,10 @@ def _choice(folder: Path, runs: Sequence[Run]) -> list[str]:
     return ["--logdir", str(links)]
 
 
-def _safe_name(run: Run) -> str:
-    """Make a display name fit for a file name and for TensorBoard's list."""
+def _safe_name(run: Run, label: str = "") -> str:
+    """Make a label, or else the display name, fit for a file name and for TensorBoard's list."""
     try:
-        name = _UNSAFE.sub("-", run.name).strip("-.")[:40]
+        name = _UNSAFE.sub("-", label or run.name).strip("-.")[: 80 if label else 40]
     except ExplorerError:
         name = ""
     return name or "run"

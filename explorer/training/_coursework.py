@@ -1,6 +1,7 @@
 """The experiments of the coursework: rows of name, title, what it shows, and settings as on the command line.
 
-Each family has settings in common; a row changes one thing, so that two runs differ by what the title says.
+Each family has settings in common; a row changes one thing, so that two runs differ by what the title says. Below
+stands which question of which assignment asks for which of them.
 """
 
 Row = tuple[str, str, str, str]
@@ -188,3 +189,61 @@ FAMILIES: tuple[tuple[str, tuple[Row, ...]], ...] = (
     (RESNET18_COMMON, RESNET18),
     (MNIST_COMMON, MNIST),
 )
+
+ASSIGNMENTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "Deep Learning: PyTorch, FashionMNIST",
+        (
+            ("3. Stochastic or mini-batch gradient descent", "batch-mini batch-single"),
+            ("4. Deep or shallow, with as many weights", "baseline depth-* units-* softmax"),
+            ("5. Training functions", "optimizer-*"),
+            ("6. Transfer functions", "baseline activation-*"),
+            ("8. Dropout", "baseline dropout-*"),
+            ("9. Batch, mini-batch and stochastic: time and performance", "batch-*"),
+        ),
+    ),
+    (
+        "CS910 Deep Learning, assignment 1",
+        (
+            (
+                "2. Layers, neurons, activations and losses",
+                "baseline softmax units-* depth-* activation-sigmoid activation-tanh loss-mse",
+            ),
+            (
+                "3. Six optimizers",
+                "optimizer-sgd optimizer-momentum optimizer-nesterov optimizer-rmsprop optimizer-adam optimizer-nadam",
+            ),
+            ("10. Three configurations for MNIST", "mnist-* transfer-mnist"),
+        ),
+    ),
+    (
+        "JHU CS 482/682 Deep Learning, assignment 1",
+        (
+            ("1. MNIST or Fashion-MNIST", "cnn cnn-mnist"),
+            ("2. Twice as many epochs", "cnn cnn-20 cnn-mnist cnn-mnist-20"),
+            ("3. Learning rate", "cnn-rate-low cnn cnn-rate-high"),
+            ("4. Optimizers", "cnn-sgd cnn cnn-adam cnn-rmsprop"),
+            ("5. Dropout", "cnn-dropout-[0-9]*"),
+            ("6. Batch size", "cnn-batch-8 cnn cnn-batch-512"),
+            ("7. Output channels", "cnn-width-half cnn cnn-width-twice"),
+            ("8. Batch norm", "cnn cnn-norm"),
+            ("9. Dropout after the batch norm", "cnn-norm cnn-norm-dropout"),
+            ("10. Batch norm after the dropout", "cnn-norm-dropout cnn-dropout-norm"),
+            ("12. One layer more, another less", "cnn cnn-extra"),
+            ("15. Fine-tuning on MNIST", "cnn-mnist fine-tune-mnist"),
+        ),
+    ),
+    ("Fashion-MNIST with PyTorch: ResNet-18", (("Batch sizes", "resnet18-*"),)),
+    (
+        "Deep Networks and PyTorch",
+        (
+            ("1a. A convolutional network for MNIST", "lenet-mnist"),
+            (
+                "1d. Features, kernels, padding, strides, activation, pooling, optimizers",
+                "lenet lenet-narrow lenet-wide lenet-[kpsat]*",
+            ),
+            ("1e. From MNIST to Fashion-MNIST", "lenet-mnist lenet transfer-fashion-mnist"),
+        ),
+    ),
+)
+"""Assignments with the questions that runs answer; after each, the names of presets, `*` standing for any ending."""

@@ -1,5 +1,6 @@
 """Settings to start from: the experiments of the coursework, and the recipes of the checkpoints that ship."""
 
+import fnmatch
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from explorer.errors import ExplorerError
 from explorer.store import catalog
 from explorer.store.checkpoints import Checkpoint, load_checkpoint
-from explorer.training._coursework import FAMILIES
+from explorer.training._coursework import ASSIGNMENTS, FAMILIES
 from explorer.training.config import TrainConfig
 from explorer.training.settings import apply_settings
 
@@ -63,6 +64,36 @@ class Preset:
     summary: str
     group: str
     config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of an assignment, and the names of the presets whose runs answer it, in order."""
+
+    title: str
+    presets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An assignment of the coursework with those of its questions that ask for runs."""
+
+    title: str
+    questions: tuple[Question, ...]
+
+
+@cache
+def assignments() -> tuple[Assignment, ...]:
+    """Return the assignments of the coursework."""
+    known = [*(one.name for one in _coursework()), *(name for name, *_ in TRANSFERS)]
+
+    def named(patterns: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for one in patterns.split() for name in fnmatch.filter(known, one)))
+
+    return tuple(
+        Assignment(title, tuple(Question(question, named(patterns)) for question, patterns in questions))
+        for title, questions in ASSIGNMENTS
+    )
 
 
 def presets() -> tuple[Preset, ...]:

@@ -39,8 +39,8 @@ def finish(run: Run) -> None:
     run.requests.ask("finish")
 
 
-def discard(run: Run) -> None:
-    """Stop a run and put it into the bin.
+def discard(run: Run) -> Run:
+    """Stop a run, put it into the bin, and return it as it is there.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def discard(run: Run) -> None:
         if time.monotonic() > deadline:
             raise RunError(f"Run {run.id} is still at its last step. Try again in a moment.")
         time.sleep(0.02)
-    runs_bin.discard(run)
+    return runs_bin.discard(run)
 
 
 def change_learning_rate(run: Run, rate: float) -> None:

@@ -36,6 +36,11 @@ def touched(key: str) -> None:
     st.session_state.setdefault(_TOUCHED, set()).add(key)
 
 
+def is_asked(key: str) -> bool:
+    """Whether the URL names this widget's value, or the user has just chosen it; before `adopt`."""
+    return key in st.query_params or key in st.session_state.get(_TOUCHED, set())
+
+
 def adopt(key: str, options: Sequence[Option], default: Option) -> str | None:
     """Give a widget its value before it is shown: the user's choice, else the URL's, else the last one.
 

@@ -58,16 +58,18 @@ def show(dataset: str) -> duels.Duel | None:
     except ExplorerError as error:
         problem = str(error)
     seeds = _seeds()
-    pressed = st.button(
-        "Start the duel",
-        type="primary",
-        icon=":material/swords:",
-        width="stretch",
-        disabled=found is None,
-        key=f"{KEY}-start",
-    )
+    with st.container(key=f"start-{KEY}", gap="xsmall"):
+        if found is None:
+            st.error(markdown(problem), icon=":material/error:")
+        pressed = st.button(
+            "Start the duel",
+            type="primary",
+            icon=":material/swords:",
+            width="stretch",
+            disabled=found is None,
+            key=f"{KEY}-start",
+        )
     if config is None or found is None:
-        st.error(markdown(problem), icon=":material/error:")
         return None
     _say(found, field, _how(config.model_dump_json(), field, other, seeds))
     return duels.start(config, field, other, seeds) if pressed else None

@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.store import summaries
 from explorer.training.presets import Preset, presets
-from explorer.ui import duel_filling, runs_words
+from explorer.ui import duel_filling, preset_menu, runs_words
 from explorer.ui.duel_filling import SUGGESTIONS
 from explorer.ui.text import markdown
 
@@ -52,23 +52,12 @@ def suggestions(dataset: str, place: str) -> None:
 
 
 def _choose_preset(dataset: str) -> None:
-    titles = {one.title: one for one in presets() if one.config.get("dataset") == dataset}
-    st.selectbox(
-        "A preset",
-        list(titles),
-        index=None,
-        placeholder="Choose a preset",
-        key=_PRESET,
-        on_change=_use_preset,
-        args=(titles,),
-    )
+    found = [one for one in presets() if one.config.get("dataset") == dataset]
+    preset_menu.choose("A preset", preset_menu.by_question(found, _PRESET), _PRESET, _use_preset)
 
 
-def _use_preset(titles: Mapping[str, Preset]) -> None:
-    preset = titles.get(st.session_state[_PRESET])
-    st.session_state[_PRESET] = None  # so that it can be chosen again
-    if preset:
-        duel_filling.ask(preset.config, f"**{markdown(preset.title)}** is filled in. {markdown(preset.summary)}")
+def _use_preset(preset: Preset) -> None:
+    duel_filling.ask(preset.config, f"**{markdown(preset.title)}** is filled in. {markdown(preset.summary)}")
 
 
 def _choose_run(dataset: str) -> None:

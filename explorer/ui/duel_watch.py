@@ -9,11 +9,13 @@ from explorer.ui.charts import duel as drawings
 from explorer.ui.duel_standing import Standing, is_computed_together, look
 from explorer.ui.duel_steering import controls
 from explorer.ui.watch_steering import note_started
-from explorer.ui.widgets import figure
+from explorer.ui.widgets import beside, figure, look_at
 
 __all__ = ["choose", "follow", "watch"]
 
 POLL_SECONDS = 1.0
+PLACE = "duel-watch"
+"""Key of the container in which the duel that is watched stands."""
 OFFERED = 100
 """Duels to choose from, the newest."""
 _DUEL = "duel"
@@ -24,6 +26,7 @@ def follow(duel: Duel) -> None:
     note_started(run_id for side in duels.SIDES for run_id in duel.runs[side])
     st.session_state[_DUEL] = duel.id
     address.touched(_DUEL)
+    look_at(PLACE)
 
 
 def choose() -> Duel | None:
@@ -34,7 +37,8 @@ def choose() -> Duel | None:
         st.toast("The duel that was shown has been discarded. Its runs lie in the bin.", icon=":material/delete:")
     if not found:
         return None
-    unknown = address.adopt(_DUEL, list(found), next(iter(found)))
+    newest, asked = next(iter(found)), address.is_asked(_DUEL)
+    unknown = address.adopt(_DUEL, list(found), newest)
     offered = dict.fromkeys([*list(found)[:OFFERED], st.session_state[_DUEL]])
     st.selectbox(
         "Duel",
@@ -48,7 +52,8 @@ def choose() -> Duel | None:
     if unknown is not None:
         st.toast("The duel in the link is not here; this one is shown instead.", icon=":material/info:")
     duel = found[st.session_state[_DUEL]]
-    address.keep({_DUEL: duel.id}, {})
+    # What is shown unasked is not written: that would be a step more on the way back.
+    address.keep({_DUEL: duel.id}, {} if asked else {_DUEL: newest})
     return duel
 
 
@@ -91,8 +96,7 @@ def _say_left(standing: Standing) -> None:
 
 def _curves(standing: Standing) -> None:
     race = duel_curves.race(standing)
-    left, right = st.columns(2)
-    with left:
+    with beside("duel-curves"):
         figure(
             drawings.accuracy_race(race),
             name="duel-accuracy",
@@ -100,7 +104,6 @@ def _curves(standing: Standing) -> None:
             table=lambda: duel_curves.table(standing),
             width="stretch",
         )
-    with right:
         figure(
             drawings.loss_race(race),
             name="duel-loss",

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer.errors import ExplorerError
+from explorer.store import summaries
 from explorer.store.runs import Run
 from explorer.training.tracking import reading
 from explorer.training.tracking.reading import Events, Series
-from explorer.ui import formats
+from explorer.ui import formats, runs_words
 from explorer.ui.charts.histograms import histogram_map, histogram_table, quantile
 from explorer.ui.charts.scalars import SCALARS, scalar, scalar_curves, scalar_table, step_name
-from explorer.ui.text import markdown, shorten
+from explorer.ui.text import markdown
 from explorer.ui.widgets import figure
 
 MAX_RUNS = 10
@@ -48,18 +48,7 @@ def _events(run_id: str, signature: reading.Signature, _run: Run) -> Events:
 
 def _titles(runs: Sequence[Run]) -> dict[str, Run]:
     """Return the runs by names that differ."""
-    names = [_name(run) for run in runs]
-    return {
-        name if names.count(name) == 1 else f"{name} · {run.id[9:15]}-{run.id[-6:]}": run
-        for name, run in zip(names, runs, strict=True)
-    }
-
-
-def _name(run: Run) -> str:
-    try:
-        return shorten(run.name, 36)
-    except ExplorerError:
-        return run.id
+    return dict(zip(runs_words.labels([summaries.summarise(run) for run in runs]), runs, strict=True))
 
 
 def _scalars(found: dict[str, Events]) -> None:

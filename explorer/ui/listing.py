@@ -12,6 +12,7 @@ from explorer.data.catalog import base
 from explorer.errors import ExplorerError
 from explorer.store import catalog, runs, summaries
 from explorer.store.checkpoints import Checkpoint, load_checkpoint
+from explorer.ui import runs_words
 
 Kind = Literal["shipped", "imported", "run"]
 KINDS: dict[Kind, str] = {"shipped": "Shipped", "imported": "Imported", "run": "Own run"}
@@ -135,6 +136,6 @@ def _of_run(run: summaries.Summary) -> tuple[Entry | None, str]:
     best = run.status.best_epoch
     if run.problem or best is None:
         return None, run.problem
-    title = f"{run.name} · {run.id[-6:]}"
+    title = f"{runs_words.described(run)} · {run.id[-6:]}"
     options = run.config.get("options") or {}
     return Entry(run.id, "run", title, run.run.weights(best), run.dataset or None, run.model, options, best), ""

@@ -5,11 +5,12 @@ from typing import Any
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.store import runs
+from explorer.store import runs, summaries
 from explorer.store.runs import ACTIVE, Run, Status
+from explorer.studies import seeds
 from explorer.training import queue, steering
-from explorer.ui import address, messages, watch_history
-from explorer.ui.text import markdown, shorten
+from explorer.ui import address, messages, runs_words, seed_groups, watch_history, widgets
+from explorer.ui.text import markdown
 from explorer.ui.watch_curves import curves
 from explorer.ui.watch_epoch import newest, prepare
 from explorer.ui.watch_steering import controls, note_started, say_discarded, was_discarded
@@ -18,6 +19,8 @@ from explorer.ui.watch_words import ICONS, damaged, describe, figures
 __all__ = ["choose", "choose_view", "describe", "follow", "remember_problem", "show_problem", "watch"]
 
 POLL_SECONDS = 1.0
+PLACE = "watch"
+"""Key of the container in which the run that is watched stands."""
 NETWORK, TRAINING, QUEUE = "Network", "Training", "Queue"
 VIEWS = (NETWORK, TRAINING, QUEUE)
 OFFERED = 100
@@ -34,6 +37,7 @@ def follow(run: Run) -> None:
     st.session_state[_RUN] = run.id
     st.session_state[_VIEW] = TRAINING
     address.touched(_RUN)
+    widgets.look_at(PLACE)
 
 
 def choose_view() -> str:
@@ -55,6 +59,7 @@ def choose() -> Run | None:
     if not found:
         return None
     newest_run = next(iter(found))
+    asked = address.is_asked(_RUN)
     unknown = address.adopt(_RUN, list(found), newest_run)
     offered = dict.fromkeys([*list(found)[:OFFERED], st.session_state[_RUN]])
     st.selectbox(
@@ -69,7 +74,8 @@ def choose() -> Run | None:
     run = found[st.session_state[_RUN]]
     if unknown is not None and not is_lost:
         _say_lost("The run in the link")
-    address.keep({_RUN: run.id}, {})
+    # What is shown unasked is not written: that would be a step more on the way back.
+    address.keep({_RUN: run.id}, {} if asked else {_RUN: newest_run})
     return run
 
 
@@ -82,7 +88,7 @@ def _say_lost(which: str) -> None:
 
 
 def watch(run: Run) -> None:
-    """Show a run. Until it is finished this part alone is renewed every second.
+    """Show a run. Until it is finished, and its other seeds too, this part alone is renewed every second.
 
     A paused one is looked at too: it may be resumed in another tab.
     """
@@ -102,11 +108,12 @@ def show_problem() -> None:
 def remember_problem(error: ExplorerError) -> None:
     """Keep the message of an error raised in a callback for `show_problem`."""
     st.session_state[_PROBLEM] = str(error)
+    widgets.look_at(PLACE)
 
 
 def _is_over(run: Run) -> bool:
     try:
-        return run.status.state == "finished"
+        return all(one.status.state == "finished" for one in seeds.siblings(run))
     except ExplorerError:
         return False
 
@@ -116,14 +123,16 @@ def _watch(run: Run, polling: bool) -> None:
         return _gone(run)
     with messages.shown():
         status = run.status
-        if polling and status.state == "finished":
+        if polling and _is_over(run):
             st.rerun()  # once, to end the polling and to offer the checkpoint in the sidebar
         history = watch_history.read(run, status)
+        group = [summaries.summarise(one) for one in seeds.siblings(run)]
         with st.container(gap="xsmall"):
             _progress(run, status, history)
+            _seeds(run, group)
             controls(run, status)
-            curves(history)
-            newest(run, status, history)
+            curves(history, group)
+            newest(run, status, history, group)
     return None
 
 
@@ -146,6 +155,14 @@ def _progress(run: Run, status: Status, history: watch_history.History) -> None:
         st.warning(damaged(history.damaged))
 
 
+def _seeds(run: Run, group: seed_groups.Group) -> None:
+    """Say what the seeds come to that a run was started with."""
+    if len(group) > 1:
+        found = seed_groups.accuracy(group)
+        text = f"Seed {_config(run).get('seed')} is one of {len(group)} that were started together"
+        st.caption(f"{text}. Best validation accuracy: **{seed_groups.describe(found)}**." if found else f"{text}.")
+
+
 def _config(run: Run) -> dict[str, Any]:
     try:
         return run.config
@@ -160,7 +177,7 @@ def _before(run: Run, status: Status) -> int:
 
 def _title(run: Run) -> str:
     """Return name, time and the end of the id: two runs of one name and second are told apart."""
-    try:
-        return f"{shorten(run.name, 50)} · {run.id[9:11]}:{run.id[11:13]} · {run.id[-6:]}"
-    except ExplorerError:
+    found = summaries.summarise(run)
+    if found.problem:
         return f"{run.id} · damaged"
+    return f"{runs_words.described(found)} · {run.id[9:11]}:{run.id[11:13]} · {run.id[-6:]}"

@@ -8,12 +8,12 @@ from typing import Any
 import streamlit as st
 
 from explorer.errors import ExplorerError, RunError
+from explorer.store import batches, runs, summaries
 from explorer.store import bin as runs_bin
-from explorer.store import runs
-from explorer.store.runs import Run
+from explorer.store.runs import ACTIVE, Run
 from explorer.store.summaries import Summary
-from explorer.training import queue
-from explorer.ui import formats, runs_filters
+from explorer.training import steering
+from explorer.ui import formats, runs_filters, runs_words
 from explorer.ui.text import markdown, plain, shorten
 
 _NOTICE = "runs:notice"
@@ -54,11 +54,11 @@ def answered() -> Iterator[Notice]:
 
 
 def discard(ids: Iterable[str]) -> None:
-    """Move runs to the bin; those that are being computed stay."""
+    """Move runs to the bin; those that are being computed are stopped first."""
     with answered() as notice:
         moved = _each(ids, _discard, notice)
         notice.undo = tuple(run.id for run in moved.values())
-        notice.done = f"{_name_or_count(moved)} in the bin." if moved else ""
+        notice.done = f"{_name_or_count(moved)} in the bin.{_left_behind(moved)}" if moved else ""
         runs_filters.choose(run_id for run_id in runs_filters.chosen() if run_id not in moved)
 
 
@@ -100,15 +100,24 @@ def _each(ids: Iterable[str], do: Callable[[str], Run], notice: Notice) -> dict[
         try:
             found[run_id] = do(run_id)
         except ExplorerError as error:
-            notice.problems.append(str(error))
+            notice.problems.append(runs_words.problem(error, Run(run_id, runs.folder() / run_id)))
     return found
 
 
 def _discard(run_id: str) -> Run:
     run = runs.get(run_id)
-    if run_id in queue.pending():
-        queue.stop(run)
-    return runs_bin.discard(run)
+    active = summaries.summarise(run).status.state in ACTIVE  # a damaged one has failed
+    return steering.discard(run) if active else runs_bin.discard(run)
+
+
+def _left_behind(moved: Mapping[str, Run]) -> str:
+    """Say which seeds stand still because one that was computed together with them is gone."""
+    ids = {one for run in moved.values() for one in batches.ids(run)}.difference(moved)
+    states = [summaries.summarise(Run(one, runs.folder() / one)).status.state for one in ids]
+    count = states.count("stopped")
+    if not count:
+        return ""
+    return f" {count} other seed{'s' if count > 1 else ''} of the same computation stand{'s' * (count == 1)} still now."
 
 
 def _name_or_count(found: Mapping[str, Run]) -> str:
@@ -126,5 +135,5 @@ def for_all(chosen: Sequence[Summary]) -> None:
         key="runs-delete",
         on_click=discard,
         args=(ids,),
-        help="Moves them to the bin, from where they can be restored.",
+        help="Moves them to the bin, from where they can be restored; what is being computed is stopped.",
     )

@@ -1,62 +1,110 @@
 """Runs side by side: their curves, the settings in which they differ, their size against their accuracy."""
 
 from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
 
 import streamlit as st
 
-from explorer.store import summaries
+from explorer.store import batches, summaries
 from explorer.store.runs import ACTIVE
 from explorer.store.summaries import Summary
-from explorer.ui import formats, runs_words
+from explorer.ui import controls, formats, runs_words, seed_groups
 from explorer.ui.charts import comparison
-from explorer.ui.charts.comparison import MAX_RUNS, Curve, Point, Quantity
-from explorer.ui.text import markdown, plain
-from explorer.ui.widgets import figure
+from explorer.ui.charts.comparison import MAX_RUNS, Axis, Curve, Point, Quantity
+from explorer.ui.text import markdown, plain, shorten
+from explorer.ui.widgets import beside, figure
 
 POLL_SECONDS = 2.0
-
-
-def labels(runs: Sequence[Summary]) -> list[str]:
-    """Return names for a legend, told apart by a number in front."""
-    return [f"{number} · {runs_words.title(run, 28)}" for number, run in enumerate(runs, start=1)]
+QUANTITIES: tuple[Quantity, ...] = ("accuracy", "loss")
+AXES = {"epoch": "By epoch", "seconds": "By seconds"}
+VALIDATION, SECONDS, TEST = "Validation", "Seconds", "Test"
 
 
 def curves(runs: Sequence[Summary]) -> None:
-    """Show the accuracy and the loss of up to `MAX_RUNS` runs, renewed while one of them is active."""
-    if len(runs) > MAX_RUNS:
-        st.caption(f"Only the first {MAX_RUNS} of the {len(runs)} chosen runs are drawn. Untick some to see others.")
-    shown = list(runs[:MAX_RUNS])
-    active = any(run.status.state in ACTIVE for run in shown)
-    st.fragment(_curves, run_every=POLL_SECONDS if active else None)(shown)
+    """Show the accuracy and the loss of up to `MAX_RUNS` runs or groups, renewed while one of them is active."""
+    groups = seed_groups.by_settings(runs)
+    if len(groups) > MAX_RUNS:
+        st.caption(f"Only the first {MAX_RUNS} of the {len(groups)} chosen are drawn. Untick some to see others.")
+    axis: Axis = "seconds" if controls.segments("Draw by", AXES, "runs-by", labelled=False) == "seconds" else "epoch"
+    active = any(run.status.state in ACTIVE for group in groups[:MAX_RUNS] for run in group)
+    st.fragment(_curves, run_every=POLL_SECONDS if active else None)(groups[:MAX_RUNS], axis)
 
 
 def differences(runs: Sequence[Summary]) -> None:
-    """Show the settings that are not the same in all runs, a column a run."""
-    shown = list(runs[:MAX_RUNS])
-    found = differing_settings(shown)
+    """Show the settings that are not the same in all runs and what came of them, a line a run."""
+    found = runs_words.differing(runs)
     if not found:
         st.info("These runs have the same settings, the seed included.")
-        return
-    headings = labels(shown)
+    with_test = st.toggle(
+        "Test accuracy (not for choosing)",
+        key="runs-test",
+        help="Whoever chooses by the test images has no images left that say how good the choice is. "
+        "It is that of the epoch that was best on the validation images.",
+    )
     table = [
-        {"Setting": runs_words.setting_label(name)} | dict(zip(headings, texts, strict=True))
-        for name, texts in found.items()
+        {"Run": label}
+        | {runs_words.setting_label(name): texts[row] for name, texts in found.items()}
+        | _results(run, with_test)
+        for row, (run, label) in enumerate(zip(runs, runs_words.labels(runs), strict=True))
     ]
-    best = [formats.percent(run.status.best_accuracy) for run in shown]
-    table.append({"Setting": "Best validation accuracy"} | dict(zip(headings, best, strict=True)))
-    st.dataframe(table, hide_index=True, width="stretch", height="content", key="runs-differences")
-    if len(runs) > MAX_RUNS:
-        st.caption(f"Only the first {MAX_RUNS} of the {len(runs)} chosen runs are compared.")
+    _table(table, "runs-differences")
+    _spreads([group for group in seed_groups.by_settings(runs) if len(group) > 1], with_test)
 
 
-def differing_settings(runs: Sequence[Summary]) -> dict[str, list[str]]:
-    """Return the settings in which runs differ: their value in each run, as text."""
-    found = [runs_words.settings(run.config) for run in runs]
-    names = dict.fromkeys(name for settings in found for name in settings)
-    texts = {
-        name: [runs_words.setting_value(name, one[name]) if name in one else "–" for one in found] for name in names
+def _results(run: Summary, with_test: bool) -> dict[str, Any]:
+    best = run.status.best_accuracy
+    found = {
+        VALIDATION: None if best is None else 100 * best,
+        "Best epoch": run.status.best_epoch,
+        SECONDS: run.status.seconds or None,
     }
-    return {name: values for name, values in texts.items() if len(set(values)) > 1}
+    return found | ({TEST: _test_accuracy(run)} if with_test else {})
+
+
+def _test_accuracy(run: Summary) -> float | None:
+    """Return the accuracy of the best epoch on the test images, in percent."""
+    for line in summaries.epochs(run.run):
+        if line["epoch"] == run.status.best_epoch and isinstance(line.get("test_accuracy"), float):
+            return 100 * float(line["test_accuracy"])
+    return None
+
+
+def _spreads(groups: Sequence[seed_groups.Group], with_test: bool) -> None:
+    """Show mean and spread over the seeds of each group."""
+    rows = []
+    for group, label in zip(groups, seed_groups.labels(groups), strict=True):
+        if found := seed_groups.accuracy(group):
+            tests = [value for run in group if (value := _test_accuracy(run)) is not None]
+            times = [run.status.seconds for run in group if run.status.seconds]
+            row: dict[str, Any] = {
+                "Group": label,
+                "Mean": 100 * found.mean,
+                "Standard deviation": 100 * found.deviation if found.n > 1 else None,
+                "Lowest": 100 * found.low,
+                "Highest": 100 * found.high,
+                "Mean seconds": fmean(times) if times else None,
+            }
+            rows.append(row | ({"Mean test accuracy": fmean(tests) if tests else None} if with_test else {}))
+    if rows:
+        st.caption("**Over the seeds.** Best validation accuracy of the runs that differ in their seed alone.")
+        _table(rows, "runs-spreads")
+    if any(batches.ids(run.run) for group in groups for run in group):
+        st.caption("Seeds that were computed at once have one time, that of all of them together.")
+
+
+def _table(rows: Sequence[dict[str, Any]], key: str) -> None:
+    column = st.column_config
+    percent, seconds = column.NumberColumn(format="%.1f%%"), column.NumberColumn(format="%.1f")
+    columns: dict[str, Any] = dict.fromkeys(
+        (VALIDATION, TEST, "Mean", "Lowest", "Highest", "Mean test accuracy"), percent
+    )
+    columns |= dict.fromkeys((SECONDS, "Mean seconds"), seconds)
+    columns["Standard deviation"] = column.NumberColumn(format="%.2f", help="In percentage points.")
+    columns |= {name: column.TextColumn(pinned=True) for name in ("Run", "Group")}
+    st.dataframe(
+        list(rows), hide_index=True, width="stretch", height="content", key=key, column_config=columns, placeholder="–"
+    )
 
 
 def size_and_accuracy(shown: Sequence[Summary], chosen: Sequence[Summary]) -> None:
@@ -65,7 +113,7 @@ def size_and_accuracy(shown: Sequence[Summary], chosen: Sequence[Summary]) -> No
     if not points:
         st.caption("A chart of size and accuracy comes with the first complete epoch of a run.")
         return
-    marked = dict(zip((run.id for run in chosen), labels(chosen), strict=True))
+    marked = dict(zip((run.id for run in chosen), runs_words.labels(chosen), strict=True))
     known = {point.run for point in points}
     marked = {run_id: label for run_id, label in list(marked.items())[:MAX_RUNS] if run_id in known}
     figure(
@@ -76,28 +124,31 @@ def size_and_accuracy(shown: Sequence[Summary], chosen: Sequence[Summary]) -> No
     )
 
 
-def _curves(shown: Sequence[Summary]) -> None:
-    found = [Curve(label, summaries.epochs(run.run)) for run, label in zip(shown, labels(shown), strict=True)]
+def _curves(before: Sequence[seed_groups.Group], axis: Axis) -> None:
+    groups = [[summaries.summarise(run.run) for run in group] for group in before]
+    labels = seed_groups.labels(groups)
+    found = [seed_groups.curve(group, label) for group, label in zip(groups, labels, strict=True)]
     drawn = [curve for curve in found if curve.epochs]
     if not drawn:
         st.caption("The curves begin with the first complete epoch.")
         return
-    planned = [run.status.epochs for run in shown if run.status.state in ACTIVE]
-    until = max([*planned, *(curve.epochs[-1]["epoch"] for curve in drawn)])
-    left, right = st.columns(2)
-    with left:
-        _curve(drawn, "accuracy", until, _read_accuracy(drawn))
-    with right:
-        _curve(drawn, "loss", until, _read_loss(drawn))
+    planned = [run.status.epochs for group in groups for run in group if run.status.state in ACTIVE]
+    until: float = max([*planned, *(curve.epochs[-1]["epoch"] for curve in drawn)])
+    if axis == "seconds":
+        until = max((line.get("seconds") or 0.0 for curve in drawn for line in curve.epochs), default=0.0) or 1.0
+    with beside("runs-curves"):
+        for quantity in QUANTITIES:
+            _curve(drawn, quantity, until, axis)
+    st.caption(f"**How to read this.** {_read_accuracy(drawn)} {_read_loss(drawn)}")
     if missing := [curve.label for curve in found if not curve.epochs]:
         st.caption(f"No complete epoch yet: {markdown('; '.join(missing))}.")
 
 
-def _curve(drawn: Sequence[Curve], quantity: Quantity, until: int, how_to_read: str) -> None:
+def _curve(drawn: Sequence[Curve], quantity: Quantity, until: float, axis: Axis) -> None:
     figure(
-        comparison.overlaid_curves(drawn, quantity, until),
+        comparison.overlaid_curves(drawn, quantity, until, axis),
         name=f"runs-{quantity}",
-        how_to_read=how_to_read,
+        how_to_read="",
         table=lambda: comparison.curves_table(drawn),
         width="stretch",
     )
@@ -107,6 +158,8 @@ def _read_accuracy(drawn: Sequence[Curve]) -> str:
     tops = [(max(line["validation_accuracy"] for line in curve.epochs), curve.label) for curve in drawn]
     best, worst = max(tops), min(tops)
     text = "Solid lines are the validation images, dashed ones those it trains on. "
+    if any(curve.seeds for curve in drawn):
+        text += "Thin lines are single seeds, thick ones their mean. "
     text += f"At its best **{markdown(best[1])}** names {formats.percent(best[0])} of the validation images correctly"
     if len(drawn) == 1:
         return text + "."
@@ -121,16 +174,17 @@ def _read_loss(drawn: Sequence[Curve]) -> str:
     last = [(curve, curve.epochs[-1]) for curve in drawn if curve.epochs[-1]["train_loss"] is not None]
     ends = [(end["validation_loss"] - end["train_loss"], curve) for curve, end in last]
     if not ends:
-        return "Lower is better. It is the cross entropy, whatever a run minimises."
+        return "Of the loss, lower is better. It is the cross entropy, whatever a run minimises."
     gap, curve = max(ends, key=lambda end: end[0])
     validation, train = (formats.loss(curve.epochs[-1][f"{name}_loss"]) for name in ("validation", "train"))
     figures = f"**{markdown(curve.label)}**: {validation} on the validation images, {train} on those it trains on"
     if gap <= 0 or validation == train:
         higher = "no loss is higher" if len(ends) > 1 else "the loss is not higher"
         closest = "; closest to it is " if len(ends) > 1 else ", "
-        return f"Lower is better. At the end {higher} on the validation images than in training{closest}{figures}."
+        end = f"At the end {higher} on the validation images than in training{closest}{figures}."
+        return f"Of the loss, lower is better. {end}"
     return (
-        f"Lower is better. The {'widest ' if len(ends) > 1 else ''}gap at the end is that of {figures}. "
+        f"Of the loss, lower is better. The {'widest ' if len(ends) > 1 else ''}gap at the end is that of {figures}. "
         "A gap that keeps growing means that the network learns its images by heart."
     )
 
@@ -140,14 +194,13 @@ def _point(run: Summary) -> Point | None:
     if accuracy is None or not size:
         return None
     name, dataset = runs_words.title(run, 60), runs_words.dataset(run.dataset)
-    return Point(run.id, name, dataset, plain(run.model), size, accuracy)
+    settings = runs_words.changes(run.config)
+    return Point(run.id, name, settings, dataset, plain(run.model), size, accuracy)
 
 
 def _read_sizes(points: Sequence[Point]) -> str:
     best = max(points, key=lambda point: point.accuracy)
-    which = (
-        f"The best of {len(points)}, **{markdown(best.name)}**," if len(points) > 1 else f"**{markdown(best.name)}**"
-    )
+    which = f"The best of {len(points)}, **{_named(best)}**," if len(points) > 1 else f"**{_named(best)}**"
     text = (
         f"Each mark is a run: to the right are larger networks, up are better ones. {which} names "
         f"{formats.percent(best.accuracy)} of the validation images correctly with "
@@ -161,7 +214,9 @@ def _read_sizes(points: Sequence[Point]) -> str:
     smaller = [point for point in points if point.accuracy >= best.accuracy - 0.01]
     smallest = min(smaller, key=lambda point: point.parameters)
     if smallest.parameters < best.parameters:
-        return text + (
-            f"**{markdown(smallest.name)}** comes within a point of it with {formats.count(smallest.parameters)}."
-        )
+        return text + (f"**{_named(smallest)}** comes within a point of it with {formats.count(smallest.parameters)}.")
     return text + "A larger network is not always a better one."
+
+
+def _named(point: Point) -> str:
+    return markdown(point.name + (f" ({shorten(point.settings, 80)})" if point.settings else ""))

@@ -6,8 +6,9 @@ import streamlit as st
 
 from explorer.errors import ExplorerError
 from explorer.store import runs
-from explorer.store.summaries import Summary, made_at
-from explorer.ui import formats, runs_actions, runs_words, state, watch_words
+from explorer.store.summaries import Summary, made_at, summarise
+from explorer.studies.seeds import siblings
+from explorer.ui import formats, runs_actions, runs_filters, runs_words, seed_groups, state, watch_words
 from explorer.ui.text import markdown, plain
 
 PAGES: tuple[tuple[state.PageName, str, str], ...] = (
@@ -39,6 +40,14 @@ def links(run: Summary) -> None:
         args=("train",),
         kwargs={"run": run.id},
     )
+    if len(seeds := _seeds(run)) > 1:
+        st.button(
+            f"Compare its {len(seeds)} seeds",
+            icon=":material/casino:",
+            key="runs-seeds",
+            on_click=runs_filters.choose,
+            args=([one.id for one in seeds],),
+        )
     st.button(
         "Use these settings",
         icon=":material/tune:",
@@ -88,6 +97,9 @@ def _facts(run: Summary) -> list[str]:
             f"Best epoch {formats.count(status.best_epoch)}: {formats.percent(status.best_accuracy)} of the "
             "validation images correct."
         )
+    group = _seeds(run)
+    if len(group) > 1 and (spread := seed_groups.accuracy(group)):
+        found.append(f"One of {len(group)} seeds; their best validation accuracy: {seed_groups.describe(spread)}.")
     start = _start(run)
     threads = start.get("threads")
     where = status.device or str(start.get("device", ""))
@@ -99,6 +111,11 @@ def _facts(run: Summary) -> list[str]:
         words = ", ".join(f"{name} {version}" for name, version in versions.items())
         found.append(f"With {markdown(plain(words)[:200])}.")
     return [*found, *_origin(run)]
+
+
+def _seeds(run: Summary) -> list[Summary]:
+    """Return the runs that were started with a run as seeds of one configuration."""
+    return [summarise(one) for one in siblings(run.run)]
 
 
 def _origin(run: Summary) -> list[str]:

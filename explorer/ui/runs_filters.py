@@ -12,6 +12,7 @@ from explorer.ui.text import markdown, plain, shorten
 
 FIND, STATE, DATASET, MODEL, TAG = "runs-find", "runs-state", "runs-dataset", "runs-model", "runs-tag"
 CHOSEN = "chosen"
+_FIRST = "runs:first"
 MAX_IN_URL = 20
 """Browsers cut longer addresses; more runs than that stay chosen in this session only."""
 
@@ -70,10 +71,18 @@ def clear() -> None:
 
 def chosen() -> tuple[str, ...]:
     """Return the ids of the chosen runs, in the order in which they were chosen; they may not exist."""
+    asked = address.is_new(CHOSEN)
     _adopt(CHOSEN)
     ids = tuple(dict.fromkeys(part for part in st.session_state[CHOSEN].split(",") if RUN_ID.fullmatch(part)))
+    if asked:
+        st.session_state[_FIRST] = ids
     address.keep({CHOSEN: ",".join(ids) if len(ids) <= MAX_IN_URL else None}, {CHOSEN: ""})
     return ids
+
+
+def first() -> tuple[str, ...]:
+    """Return the runs that a link has chosen: they stand first, as nobody would look for them further down."""
+    return tuple(st.session_state.get(_FIRST, ()))
 
 
 def choose(ids: Iterable[str]) -> None:

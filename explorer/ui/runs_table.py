@@ -1,8 +1,8 @@
 """The table of all runs: one line a run, any number of them to be chosen."""
 
+import json
 import zlib
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -13,11 +13,13 @@ from explorer.store.runs import ACTIVE
 from explorer.store.summaries import Summary
 from explorer.ui import formats, runs_filters, runs_words
 from explorer.ui.export import Cell, csv_text
+from explorer.ui.field_names import choice
 from explorer.ui.runs_filters import Filters
 from explorer.ui.text import plain
 
 POLL_SECONDS = 2.0
 KEY = "runs-table"
+DROPOUT = f"{runs_words.OPTION}dropout"
 _ORDER = "runs-table:order"
 LINE, EDGES, LINES = 33, 36, 8
 """Height of a line and of header and frame in pixels, and how many lines are seen at once."""
@@ -49,18 +51,23 @@ def rows(found: Sequence[Summary]) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=summaries.KEPT)
 def _row(run: Summary) -> dict[str, Any]:
-    status = run.status
+    status, settings = run.status, runs_words.settings(run.config)
     return {
         "Name": plain(run.name),
         "State": runs_words.state(run),
         "Validation": formats.cell(status.best_accuracy),
-        "By epoch": [round(100 * value, 2) for value in status.curve],
+        "Seconds": _two_digits(status.seconds),
+        "Optimizer": choice(settings.get("optimizer", "")),
+        "Rate": settings.get("learning_rate"),
+        "Batch": settings.get("batch_size"),
+        "Dropout": settings.get(DROPOUT),
         "Epochs": status.epoch,
         "of": status.epochs,
+        "By epoch": [round(100 * value, 2) for value in status.curve],
         "Data set": runs_words.dataset(run.dataset),
         "Model": plain(run.model),
         "Parameters": runs_words.parameters(run),
-        "Time": timedelta(seconds=_two_digits(status.seconds)),
+        "Settings": runs_words.changes(run.config),
         "Started": run.started,
         "Tags": [plain(tag) for tag in run.tags],
         "Note": plain(run.note),
@@ -68,9 +75,13 @@ def _row(run: Summary) -> dict[str, Any]:
 
 
 def as_table(found: Sequence[Summary]) -> tuple[list[str], list[list[Cell]]]:
-    """Return header and rows for a file, with ids and full precision."""
+    """Return header and rows for a file: ids, full precision, and every setting of every run."""
+    settings = [runs_words.settings(run.config) for run in found]
+    first = ("optimizer", "learning_rate", "batch_size", DROPOUT)
+    names = dict.fromkeys([*first, *(name for one in settings for name in one)])
+    others = [name for name in names if name not in ("dataset", "model", "epochs")]
     header = ["run", "name", "state", "best_validation_accuracy", "best_epoch", "epoch", "epochs", "dataset", "model"]
-    return [*header, "parameters", "seconds", "tags", "note"], [
+    return [*header, "parameters", "seconds", "tags", "note", *others], [
         [
             run.id,
             run.name,
@@ -85,9 +96,14 @@ def as_table(found: Sequence[Summary]) -> tuple[list[str], list[list[Cell]]]:
             run.status.seconds,
             ", ".join(run.tags),
             run.note,
+            *(_cell(values.get(name)) for name in others),
         ]
-        for run in found
+        for run, values in zip(found, settings, strict=True)
     ]
+
+
+def _cell(value: Any) -> Cell:
+    return value if value is None or isinstance(value, str | int | float) else json.dumps(value)
 
 
 def _table(filters: Filters, ids: tuple[str, ...], was_active: bool) -> None:
@@ -95,7 +111,8 @@ def _table(filters: Filters, ids: tuple[str, ...], was_active: bool) -> None:
     active = any(run.status.state in ACTIVE for run in found)
     if active != was_active or runs_filters.chosen() != ids:
         st.rerun()
-    shown = [run for run in found if filters.matches(run)]
+    first = runs_filters.first()
+    shown = sorted(filter(filters.matches, found), key=lambda run: run.id not in first)
     chosen = {run.id for run in found}.intersection(ids)
     _head(found, shown, chosen)
     if not shown:
@@ -178,25 +195,31 @@ def _count(found: Sequence[Summary], shown: Sequence[Summary], chosen: set[str])
 def _columns() -> dict[str, Any]:
     column = st.column_config
     return {
-        "Name": column.TextColumn(width=190, pinned=True),
-        "State": column.TextColumn(width=102),
+        "Name": column.TextColumn(width=176, pinned=True),
+        "State": column.TextColumn(width=98),
         "Validation": column.NumberColumn(
-            format="%.1f%%", width=80, help="Accuracy of the best epoch on the validation images."
+            format="%.1f%%", width=78, help="Accuracy of the best epoch on the validation images."
         ),
-        "By epoch": column.LineChartColumn(width=95, help="Validation accuracy, epoch by epoch."),
+        "Seconds": column.NumberColumn(
+            format="localized",
+            width=72,
+            help="Training time with evaluation, interruptions not counted; of seeds computed at once that of all.",
+        ),
+        "Optimizer": column.TextColumn(width=86),
+        "Rate": column.NumberColumn(format="%g", width=64, help="Learning rate."),
+        "Batch": column.NumberColumn(format="localized", width=58, help="Images per step."),
+        "Dropout": column.NumberColumn(format="%g", width=68, help="Share of units that are switched off."),
         "Epochs": column.NumberColumn(format="localized", width=60, help="Epochs that are complete."),
         "of": column.NumberColumn(format="localized", width=42, help="Epochs that were asked for."),
+        "By epoch": column.LineChartColumn(width=95, help="Validation accuracy, epoch by epoch."),
+        "Settings": column.TextColumn(width=240, help="Those that are not the usual ones."),
         "Parameters": column.NumberColumn(format="localized", width=86, help="Number of weights and biases."),
-        "Time": column.NumberColumn(format="localized", width=110, help="Training time, interruptions not counted."),
         "Started": column.DatetimeColumn(format="D MMM YYYY, HH:mm", width=140),
         "Tags": column.ListColumn(width=140),
         "Note": column.TextColumn(width=260),
     }
 
 
-def _two_digits(seconds: float) -> int:
+def _two_digits(seconds: float) -> float:
     """Round a time to what is worth reading."""
-    for unit in (3600, 600, 60, 10):
-        if seconds >= 10 * unit:
-            return round(seconds / unit) * unit
-    return round(seconds)
+    return float(f"{seconds:.2g}") if seconds < 100 else float(f"{seconds:.3g}")

@@ -1,13 +1,15 @@
 """What the page Runs says of a run: its state, its times, its settings, and the words of its user."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from explorer.data import catalog
 from explorer.errors import ConfigError, DataError, ExplorerError
+from explorer.store.runs import Run
 from explorer.store.status import State
 from explorer.store.summaries import Summary
 from explorer.ui.field_names import choice, label
@@ -24,11 +26,26 @@ STATES: dict[State, str] = {
 DAMAGED = "✕ Damaged"
 OPTION = "model."
 """In front of the names of a model's options."""
+NAMELESS = ("model", "dataset", "optimizer", "schedule", "loss")
+"""Settings whose values say by themselves what they are."""
+TECHNICAL = ("seed", "device", "threads", "snapshots")
+"""Settings that do not decide what a network can learn."""
+LABEL = 56
+"""Characters of a label in a legend; more only where runs could not be told apart otherwise."""
 
 
 def title(run: Summary, length: int = 40) -> str:
     """Return a run's name for a heading or a legend, cut where it is too long; not escaped."""
     return shorten(plain(run.name), length) or run.id
+
+
+def problem(error: ExplorerError, run: Run) -> str:
+    """Return a message with the name of the run that it is about in place of its id; not escaped."""
+    try:
+        name = shorten(plain(run.name), 60)
+    except ExplorerError:
+        return str(error)
+    return str(error).replace(f"Run {run.id}", f"“{name}”").replace(f"run {run.id}", f"“{name}”")
 
 
 def note(run: Summary) -> str:
@@ -72,6 +89,79 @@ def changed_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: found.get(name) for name in ("dataset", "model")}
     usual = settings(known) | known
     return {name: value for name, value in found.items() if value != usual.get(name)}
+
+
+def differing(runs: Sequence[Summary]) -> dict[str, list[str]]:
+    """Return the settings in which runs differ: their value in each run as text, a dash where it has no such setting.
+
+    What tells most stands first: data set, model, optimizer, learning rate; what is technical last.
+    """
+    found = [settings(run.config) for run in runs]
+    names = dict.fromkeys(name for one in found for name in one)
+    texts = {name: [setting_value(name, one[name]) if name in one else "–" for one in found] for name in names}
+    first = ("model", "dataset", "optimizer", "learning_rate", "batch_size")
+    order = sorted(texts, key=lambda name: (name in TECHNICAL, name not in first, not name.startswith(OPTION)))
+    return {name: texts[name] for name in order if len(set(texts[name])) > 1}
+
+
+def phrase(name: str, text: str) -> str:
+    """Say a setting and its value, as text, in as few words as are understood: `learning rate 0.01`, `Adam`."""
+    if name in NAMELESS or text == "–":
+        return "" if text == "–" else text
+    words = setting_label(name).removeprefix("Model: ")
+    words = words if words[:2].isupper() else words[:1].lower() + words[1:]
+    return {"yes": words, "no": f"no {words}"}.get(text, f"{words} {text}")
+
+
+def labels(runs: Sequence[Summary]) -> list[str]:
+    """Name runs by what they differ in, so that no two names are alike; for legends, tables and texts, not escaped.
+
+    The names that people have given stand in front. The settings follow that tell the runs apart, and the others as
+    long as there is room; runs of the same settings have the time at which they were started.
+    """
+    texts = {name: [phrase(name, text) for text in values] for name, values in differing(runs).items()}
+    own = ["" if is_automatic(run) else title(run, 28) for run in runs]
+
+    def joined(names: Collection[str]) -> list[str]:
+        columns = [own, *(values for name, values in texts.items() if name in names)]
+        return [_joined(*parts) for parts in zip(*columns, strict=True)]
+
+    told: list[str] = []
+    for name in texts:
+        if len(set(joined([*told, name]))) > len(set(joined(told))):
+            told.append(name)
+    for name in texts:
+        if name not in TECHNICAL and max(map(len, joined([*told, name]))) <= LABEL:
+            told.append(name)
+    found = [one or title(run, 28) for one, run in zip(joined(told), runs, strict=True)]
+    for more in (lambda run: f"{run.started:%H:%M:%S}" if run.started else "", lambda run: run.id[-6:]):
+        found = [_joined(one, more(run)) if found.count(one) > 1 else one for one, run in zip(found, runs, strict=True)]
+    return found
+
+
+def is_automatic(run: Summary) -> bool:
+    """Whether nobody has given the run a name of its own."""
+    usual = re.escape(f"{run.model} on {run.dataset}")
+    return bool(re.fullmatch(rf"{usual}(, seed \d+)?", run.name))
+
+
+def changes(config: Mapping[str, Any]) -> str:
+    """Say on one line which settings of a run are not the usual ones; not escaped."""
+    found = (phrase(name, setting_value(name, value)) for name, value in changed_settings(config).items())
+    return ", ".join(filter(None, found))
+
+
+def described(run: Summary, length: int = 60) -> str:
+    """Return a run's name, with the settings that are not the usual ones where nobody has named it; not escaped."""
+    name = plain(run.name)
+    if is_automatic(run):
+        config = run.config | ({"seed": 0} if ", seed " in name else {})
+        name = _joined(name, changes(config))
+    return shorten(name, length) or run.id
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(filter(None, parts))
 
 
 def setting_label(name: str) -> str:

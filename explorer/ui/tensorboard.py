@@ -7,12 +7,25 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from explorer.store import summaries
 from explorer.store.runs import Run
 from explorer.studies import tensorboard
+from explorer.ui import runs_words
 from explorer.ui.messages import shown
 
 EMBEDDED, INSIDE = "TensorBoard", "Inside"
 HEIGHT = 720
+_probe = st.components.v2.component(
+    "explorer_probe",
+    js="""const tried = new WeakMap();
+    export default function ({ data, parentElement, setStateValue }) {
+        if (tried.get(parentElement) === data.url) return;
+        tried.set(parentElement, data.url);
+        const say = (reached) => setStateValue("reached", reached);
+        fetch(data.url, { mode: "no-cors" }).then(() => say(true), () => say(false));
+    }""",
+)
+"""Whether the browser reaches an address: only it can tell, as a tunnel looks the same from here."""
 
 
 def show(runs: Sequence[Run]) -> None:
@@ -31,28 +44,49 @@ def show(runs: Sequence[Run]) -> None:
         if view == EMBEDDED:
             with shown():
                 server = _control(runs)
+    if server and not _reached(server):
+        st.info(
+            "Your browser does not reach TensorBoard: it runs on another computer than this application, as through a "
+            "tunnel. Here are the same curves and histograms."
+        )
+        view = INSIDE
     if view == INSIDE:
         from explorer.ui import event_curves  # with it come NumPy, Altair and PyTorch
 
         with shown():
             event_curves.show(runs)
     elif server:
-        st.iframe(server.url, height=HEIGHT, alt="TensorBoard")
-        st.caption(f"Nothing to be seen here? Then your browser runs on another computer; choose *{INSIDE}*.")
+        st.iframe(_url(server), height=HEIGHT, alt="TensorBoard")
 
 
 def reachable() -> bool:
-    """Whether the browser runs on this computer, as far as can be told, and so reaches a server on its loopback."""
-    host = urlsplit(st.context.url or "").hostname or ""
+    """Whether the browser may run on this computer, and so reach a server on its loopback; `_reached` then tries."""
     address = st.context.ip_address
-    return _is_loopback(host) and (address is None or _is_loopback(address))
+    return _host() is not None and (address is None or _is_loopback(address))
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+def _host() -> str | None:
+    """Return the page's own host name where TensorBoard answers to it too.
+
+    The frame must have the same one: a browser gives a page of another site no storage, and TensorBoard stays empty
+    without.
+    """
+    host = urlsplit(st.context.url or "").hostname or ""
+    return host if host in ("localhost", tensorboard.HOST) or host.endswith(".localhost") else None
+
+
+def _url(server: tensorboard.Server) -> str:
+    return f"http://{_host() or tensorboard.HOST}:{server.port}"
+
+
+def _reached(server: tensorboard.Server) -> bool:
+    """Let the browser try; True until it says otherwise."""
+    key = f"tensorboard-reached-{server.port}"
+    return _probe(key=key, data={"url": _url(server)}, on_reached_change=lambda: None).get("reached") is not False
+
+
+def _is_loopback(text: str) -> bool:
+    address = ip_address(text)
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
 
@@ -60,8 +94,8 @@ def _is_loopback(host: str) -> bool:
 def _choose_view() -> str:
     if not reachable():
         st.caption(
-            "TensorBoard itself can only be opened on the computer that this application runs on. "
-            "Here are the same curves and histograms."
+            "TensorBoard itself can only be opened on the computer that this application runs on, where its address "
+            "begins with http://localhost. Here are the same curves and histograms."
         )
         return INSIDE
     chosen = st.segmented_control(
@@ -75,12 +109,13 @@ def _control(runs: Sequence[Run]) -> tensorboard.Server | None:
     user = _user()
     server = tensorboard.current(user)
     if server and set(server.runs) == {run.id for run in runs}:
-        st.link_button("Open in its own tab", server.url, icon=":material/open_in_new:")
+        st.link_button("Open in its own tab", _url(server), icon=":material/open_in_new:")
         st.button("Stop", icon=":material/stop:", on_click=tensorboard.stop, args=(user,), key="tensorboard-stop")
         return server
     if st.button("Open TensorBoard", icon=":material/monitoring:", type="primary", key="tensorboard-open"):
         with st.spinner("Starting TensorBoard …"):
-            tensorboard.start(runs, user=user)
+            labels = runs_words.labels([summaries.summarise(run) for run in runs])
+            tensorboard.start(runs, user=user, labels=dict(zip((run.id for run in runs), labels, strict=True)))
         st.rerun()
     if server:
         st.caption("Your TensorBoard is open for other runs; it will show these instead.")

@@ -91,14 +91,17 @@ def show(dataset: str) -> Checked:
     values, problems = _values(dataset)
     name = st.session_state.get(f"{KEY}-name", "")
     parsed, checked = _check(values, problems)
-    if st.button(
-        "Start training",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-        disabled=checked.config is None,
-        key=START,
-    ):
+    with st.container(key=f"start-{KEY}", gap="xsmall"):
+        _say_problem(checked)
+        pressed = st.button(
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            disabled=checked.config is None,
+            key=START,
+        )
+    if pressed:
         _start(checked, name)
     _say(checked)
     train_filling.keep(parsed)
@@ -199,11 +202,16 @@ def _check(values: Mapping[str, Any], problems: list[str]) -> tuple[TrainConfig 
         return config, Checked(None, str(error), None)
 
 
+def _say_problem(checked: Checked) -> None:
+    """Show what is wrong with the settings."""
+    if checked.config is None:
+        st.error(markdown(checked.problem), icon=":material/error:")
+
+
 def _say(checked: Checked) -> None:
-    """Show what the settings amount to, or what is wrong with them."""
-    config, problem, plan = checked
+    """Show what the settings amount to."""
+    config, _, plan = checked
     if config is None or plan is None:
-        st.error(markdown(problem), icon=":material/error:")
         return
     steps = f"{formats.count(plan.steps)} step{'s' * (plan.steps != 1)}"
     text = f"{formats.count(plan.parameters)} parameters, {steps} an epoch"

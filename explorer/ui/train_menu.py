@@ -5,7 +5,7 @@ import streamlit as st
 from explorer.errors import ConfigError
 from explorer.training.config import TrainConfig
 from explorer.training.presets import COURSEWORK, SHIPPED, Preset, presets
-from explorer.ui import config_link, train_filling
+from explorer.ui import config_link, preset_menu, train_filling
 from explorer.ui.text import markdown, shorten
 
 WIDTH = 380
@@ -47,28 +47,13 @@ def _give(config: TrainConfig) -> None:
 
 def _presets() -> None:
     found = presets()
-    for group in (COURSEWORK, SHIPPED):
-        _choose({preset.title: preset for preset in found if preset.group == group}, group)
+    course = preset_menu.by_question([one for one in found if one.group == COURSEWORK], "train-preset")
+    preset_menu.choose("Preset", course, f"train-preset-{COURSEWORK}", _use_preset)
+    if shipped := [one for one in found if one.group == SHIPPED]:
+        preset_menu.choose(SHIPPED, shipped, f"train-preset-{SHIPPED}", _use_preset)
 
 
-def _choose(titles: dict[str, Preset], group: str) -> None:
-    if titles:
-        st.selectbox(
-            group,
-            list(titles),
-            index=None,
-            placeholder="Choose a preset",
-            key=f"train-preset-{group}",
-            on_change=_use_preset,
-            args=(f"train-preset-{group}", titles),
-        )
-
-
-def _use_preset(key: str, titles: dict[str, Preset]) -> None:
-    preset = titles.get(st.session_state[key])
-    if preset is None:
-        return
-    st.session_state[key] = None  # so that it can be chosen again
+def _use_preset(preset: Preset) -> None:
     train_filling.ask(TrainConfig.parse(preset.config))
     train_filling.note(f"**{markdown(preset.title)}** is filled in. {markdown(preset.summary)}")
 

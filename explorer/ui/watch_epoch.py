@@ -9,6 +9,7 @@ from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
 from explorer.store.runs import Run, Status
 from explorer.ui import charts, explanations, theme, watch_images
+from explorer.ui.seed_groups import Group
 from explorer.ui.text import markdown
 from explorer.ui.watch_curves import explain_curves, explain_objective, explain_rate, learning_rate, objective
 from explorer.ui.watch_history import History
@@ -42,7 +43,7 @@ def prepare(run: Run) -> None:
     watch_images.watched_rows(load_split(run.config["dataset"], "validation").labels)
 
 
-def newest(run: Run, status: Status, history: History) -> None:
+def newest(run: Run, status: Status, history: History, group: Group) -> None:
     """Show one view of the newest epoch."""
     views = (*VIEWS, OBJECTIVE) if run.objective else VIEWS
     if st.session_state.get("watch-view") not in (None, *views):
@@ -52,7 +53,7 @@ def newest(run: Run, status: Status, history: History) -> None:
             "View", views, default=IMAGES, required=True, wrap=True, key="watch-view", label_visibility="collapsed"
         )
         view = chosen or IMAGES
-        about(lambda: [explain_curves(run, history), _explain(view, run, status.epoch, history)])
+        about(lambda: [explain_curves(run, history, group), _explain(view, run, status.epoch, history)])
     if view == RATE:
         learning_rate(history)
     elif view == OBJECTIVE:

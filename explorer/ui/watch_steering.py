@@ -7,8 +7,9 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.store.runs import ACTIVE, RESUMABLE, Run, Status
 from explorer.store.status import DIVERGED
-from explorer.training import steering, supervisor
-from explorer.ui import runs_actions, state
+from explorer.studies import seeds
+from explorer.training import queue, steering
+from explorer.ui import runs_actions, runs_words, state
 from explorer.ui.text import markdown
 from explorer.ui.watch_words import next_epoch, rate
 
@@ -36,7 +37,7 @@ def controls(run: Run, status: Status) -> None:
                 type="primary",
                 key="watch-resume",
                 on_click=_act,
-                args=(supervisor.submit, run),
+                args=(_resume, run),
             )
         if status.state != "finished" and status.reason != DIVERGED:
             _learning_rate(run, status)
@@ -79,7 +80,7 @@ def _end(run: Run, status: Status) -> None:
         help="It stands still after the step at hand, and can be resumed there.",
         disabled=pausing or ending,
         on_click=_act,
-        args=(steering.pause, run),
+        args=(_pause, run),
     )
     st.button(
         "Stop and keep",
@@ -168,6 +169,19 @@ def _discard(run: Run) -> None:
         )
 
 
+def _pause(run: Run) -> None:
+    """Let a run stand still, and the seeds that it was started with; those that wait first, lest they begin."""
+    active = [one for one in seeds.siblings(run) if one.status.state in ACTIVE] or [run]
+    waiting = queue.pending()
+    for one in sorted(active, key=lambda one: one.id not in waiting):
+        steering.pause(one)
+
+
+def _resume(run: Run) -> None:
+    """Let a run go on, and the seeds that it was started with."""
+    seeds.submit([one for one in seeds.siblings(run) if one.status.state in RESUMABLE] or [run])
+
+
 def _act(action: Callable[[Run], object], run: Run) -> None:
     """Do something in a callback."""
     _done(action, run)
@@ -178,7 +192,7 @@ def _done(action: Callable[[Run], object], run: Run) -> bool:
     try:
         action(run)
     except ExplorerError as error:
-        st.toast(markdown(str(error)), icon=":material/error:", duration="long")
+        st.toast(markdown(runs_words.problem(error, run)), icon=":material/error:", duration="long")
         return False
     return True
 

@@ -1,14 +1,17 @@
 """Parts that several pages share."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.ui import pictures, theme
 from explorer.ui.export import Cell, csv_text
 
 Table = tuple[Sequence[str], Sequence[Sequence[Cell]]]
+_LOOK = "look:at"
 WIDE = 760
 """Greatest width of a figure on the screen; on a smaller one it takes what there is."""
 
@@ -32,7 +35,7 @@ def figure(
     name : str
         Name of the file, and of the figure on its page: the key of the chart is `figure-` and this.
     how_to_read : str
-        At most four sentences of Markdown, class names escaped.
+        At most four sentences of Markdown, class names escaped; empty where they stand below several figures.
     table : callable
         Returns header and rows; called only when the user asks for the file.
     width : int or str
@@ -50,9 +53,28 @@ def figure(
             key=f"figure-{name}",
             on_select="ignore" if on_select is None else on_select,
         )
-        with st.container(horizontal=True, wrap=False, gap="small"):
-            st.caption(f"**How to read this.** {how_to_read}", width="stretch")
+        with st.container(horizontal=True, horizontal_alignment="right", wrap=False, gap="small"):
+            if how_to_read:
+                st.caption(f"**How to read this.** {how_to_read}", width="stretch")
             take_away(chart, name, table)
+
+
+def look_at(key: str) -> None:
+    """Let the container with this key be scrolled to when the page is shown, whose end calls `look`."""
+    st.session_state[_LOOK] = key
+
+
+def look() -> None:
+    """Scroll to what `look_at` was told of, once."""
+    if key := st.session_state.pop(_LOOK, None):
+        # The time makes it another script than the last one, which would not be run again.
+        find = f"document.querySelector('.st-key-{key}')?.scrollIntoView({{behavior: 'smooth', block: 'start'}})"
+        st.html(f"<script>/* {time.monotonic()} */ {find}</script>", unsafe_allow_javascript=True)
+
+
+def beside(name: str) -> DeltaGenerator:
+    """Return a place whose figures stand beside one another where each can be read, else below one another."""
+    return st.container(horizontal=True, gap="medium", key=f"beside-{name}")
 
 
 def take_away(chart: dict[str, Any], name: str, table: Callable[[], Table]) -> None:

@@ -41,12 +41,12 @@ def address(home, tmp_path, serve):
 
 
 def test_tensorboard_is_embedded_and_shows_the_scalars(visit, address):
-    page = visit(address)
+    page = visit(address.replace("127.0.0.1", "localhost"))
     page.set_default_timeout(60_000)
     page.get_by_role("button", name="Open TensorBoard").click()
     link = page.get_by_role("link", name="Open in its own tab")
     link.wait_for()
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/?", link.get_attribute("href"))
+    assert re.fullmatch(r"http://localhost:\d+/?", link.get_attribute("href"))
     frame = page.frame_locator("iframe")
     frame.get_by_text("accuracy/validation").first.wait_for()
     frame.get_by_text("loss/train").first.wait_for()
@@ -54,6 +54,19 @@ def test_tensorboard_is_embedded_and_shows_the_scalars(visit, address):
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Open TensorBoard").wait_for()
     page.locator("iframe").wait_for(state="detached")
+
+
+def test_a_browser_behind_a_tunnel_gets_the_curves_instead(visit, address):
+    page = visit("about:blank")
+    page.set_default_timeout(60_000)
+    page.route(lambda url: url.startswith("http") and not url.startswith(address), lambda route: route.abort())
+    page.goto(address)
+    page.get_by_role("button", name="Open TensorBoard").click()
+    page.get_by_text("Your browser does not reach TensorBoard").wait_for()
+    page.get_by_text("at epoch 2 it is").first.wait_for()
+    assert page.locator("iframe").count() == 0
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Open TensorBoard").wait_for()
 
 
 def test_the_curves_are_shown_inside_too(visit, address):

@@ -92,7 +92,7 @@ def test_a_link_is_shown_followed_and_kept(started, visit):
 def choose(page: Any, title: str) -> None:
     """Fill in a preset of the coursework."""
     page.get_by_role("button", name="Presets, link and file").click()
-    page.get_by_role("combobox", name="Coursework").click()
+    page.get_by_role("combobox", name="Preset", exact=True).click()
     page.keyboard.type(title)
     page.get_by_role("option", name=title).click()
     page.get_by_test_id("stPopoverBody").get_by_text("is filled in").wait_for()

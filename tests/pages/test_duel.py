@@ -293,7 +293,7 @@ def test_the_newest_is_shown_first_and_another_can_be_chosen(open_page):
     newest = max(first.id, second.id)
     app = open_page("duel")
     assert app.selectbox(key="duel").value == newest
-    assert app.query_params["duel"] == newest
+    assert "duel" not in app.query_params, "it would be a step on the way back"
     app.selectbox(key="duel").select(min(first.id, second.id)).run()
     assert app.query_params["duel"] == min(first.id, second.id)
     for unknown in ("duel-20260101-000000-abcdef", "../../etc/passwd", "<img>"):

@@ -1,9 +1,13 @@
 import json
+import threading
+import time
 
+import numpy as np
 import pytest
 
 from explorer.store import bin as runs_bin
 from explorer.store import runs
+from explorer.studies import seeds
 from explorer.training import forking, queue, supervisor
 from explorer.training.config import TrainConfig
 from explorer.training.execution import execute
@@ -82,7 +86,8 @@ def test_the_table_says_what_the_files_say(open_page):
     assert list(small["By epoch"]) == [70.0, 81.25, 75.0]
     assert (small["Epochs"], small["of"], small["Data set"], small["Model"]) == (3, 3, "Fashion-MNIST", "mlp")
     assert small["Parameters"] == 784 * 10 + 10
-    assert small["Time"].total_seconds() == 75
+    assert (small["Seconds"], small["Optimizer"], small["Rate"], small["Batch"]) == (75, "Adam", 0.001, 64)
+    assert (small["Dropout"], small["Settings"]) == (0, "epochs 3, hidden none")
     assert list(small["Tags"]) == ["a", "b"]
     assert small["Note"] == "first second"
     waiting = found.loc["waiting"]
@@ -184,13 +189,67 @@ def test_several_runs_side_by_side(open_page):
     assert any("10.0 points more" in text for text in texts(app))
     app.segmented_control(key="runs-show").set_value("Settings").run()
     assert app.query_params["runs-show"] == "Settings"
-    found = table(app, "Setting").set_index("Setting")
-    assert found.to_dict("index") == {
-        "Learning rate": {"1 · one": "0.001", "2 · two": "0.5"},
-        "Epochs": {"1 · one": "3", "2 · two": "2"},
-        "Seed": {"1 · one": "1", "2 · two": "2"},
-        "Best validation accuracy": {"1 · one": "81.2%", "2 · two": "91.2%"},
+    found = table(app, "Run")
+    assert list(found["Run"]) == ["one, learning rate 0.001, epochs 3", "two, learning rate 0.5, epochs 2"]
+    assert found[["Learning rate", "Epochs", "Seed"]].values.tolist() == [["0.001", "3", "1"], ["0.5", "2", "2"]]
+    assert found[["Validation", "Best epoch", "Seconds"]].values.tolist() == [[81.25, 2, 75], [91.25, 2, 75]]
+    assert "Test" not in found
+    app.toggle(key="runs-test").set_value(True).run()
+    assert list(table(app, "Run")["Test"]) == [pytest.approx(43.21)] * 2
+
+
+def test_runs_without_names_of_their_own_are_named_by_what_differs(open_page):
+    chosen = [made("", learning_rate=rate).id for rate in (0.1, 0.01)]
+    app = open_page("runs", chosen=",".join(chosen))
+    for chart in app.get("vega_lite_chart"):
+        assert {"learning rate 0.1", "learning rate 0.01"} <= set(domain(chart))
+    assert any("names 81.2% of" in text and r"learning rate 0\.1" in text for text in texts(app))
+    app.segmented_control(key="runs-show").set_value("Size and accuracy").run()
+    assert {"learning rate 0.1", "learning rate 0.01"} <= set(domain(app.get("vega_lite_chart")[0]))
+
+
+def domain(chart):
+    """Return the labels of a chart's legend."""
+    layers = json.loads(chart.proto.spec)["layer"]
+    return next(one["encoding"]["shape"]["scale"]["domain"] for one in layers if "shape" in one["encoding"])
+
+
+def test_runs_that_differ_in_their_seed_alone_have_a_mean_and_a_spread(open_page):
+    found = [made("", (0.7, best), seed=seed).id for seed, best in enumerate((0.80, 0.81, 0.85))]
+    other = made("", learning_rate=0.5).id
+    app = open_page("runs", chosen=",".join([*found, other]))
+    assert set(domain(app.get("vega_lite_chart")[0])) == {
+        "learning rate 0.001, epochs 2, 3 seeds",
+        "learning rate 0.5, epochs 3",
     }
+    assert any("thick ones their mean" in text for text in texts(app))
+    app.segmented_control(key="runs-show").set_value("Settings").run()
+    (row,) = table(app, "Group").to_dict("records")
+    values = [80, 81, 85]
+    assert row["Mean"] == pytest.approx(np.mean(values))
+    assert row["Standard deviation"] == pytest.approx(np.std(values, ddof=1))
+    assert (row["Lowest"], row["Highest"], row["Mean seconds"]) == (80, 85, 75)
+
+
+def test_one_of_several_seeds_leads_to_the_others(open_page):
+    found = seeds.create(TrainConfig(epochs=2), 3, together=False)
+    for run, best in zip(found, (0.80, 0.81, 0.85), strict=True):
+        run.write_status(runs.Status(state="finished", epoch=2, epochs=2, best_epoch=2, best_accuracy=best))
+    app = open_page("runs", chosen=found[2].id)
+    assert any("One of 3 seeds" in text and "82.0% ± 2.6 points" in text for text in texts(app))
+    app.button(key="runs-seeds").click().run()
+    assert not app.exception
+    assert app.query_params["chosen"] == ",".join(run.id for run in found)
+
+
+def test_curves_can_be_drawn_by_seconds(open_page):
+    run = runs.create(TrainConfig().model_dump(mode="json"), "timed")
+    for number in (1, 2):
+        run.append_history(line(number, 0.5) | {"seconds": 7.5 * number})
+    run.write_status(runs.Status(state="finished", epoch=2, epochs=2))
+    app = open_page("runs", chosen=run.id, **{"runs-show": "Curves", "runs-by": "seconds"})
+    encoding = json.loads(app.get("vega_lite_chart")[0].proto.spec)["layer"][0]["encoding"]
+    assert (encoding["x"]["field"], encoding["x"]["scale"]["domain"]) == ("seconds", [0, 15])
 
 
 def test_the_panel_of_tensorboard_is_offered(open_page):
@@ -230,16 +289,51 @@ def test_delete_undo_and_the_bin(open_page):
     assert any("The bin is empty" in element.value for element in app.info)
 
 
-def test_a_running_run_is_not_thrown_away_and_a_waiting_one_leaves_the_queue(open_page):
-    running, waiting = made("running"), made("waiting", status={"state": "stopped"})
+def test_a_running_run_is_stopped_and_thrown_away_and_a_waiting_one_leaves_the_queue(open_page):
+    running, waiting = made("running", status={"state": "running"}), made("waiting", status={"state": "stopped"})
     queue.add(waiting)
+    lock = running.lock()
+
+    def compute():
+        """Stand still when asked to, as a worker does."""
+        while not running.stop_requested:
+            time.sleep(0.01)
+        running.write_status(running.status.model_copy(update={"state": "stopped"}))
+        lock.release()
+
+    worker = threading.Thread(target=compute, daemon=True)
+    worker.start()
     app = open_page("runs", chosen=f"{running.id},{waiting.id}")
-    with running.lock():
-        app.button(key="runs-delete").click().run()
-    assert any("is being computed" in error.value for error in app.error)
-    assert [run.id for run in runs_bin.binned()] == [waiting.id]
+    app.button(key="runs-delete").click().run()
+    worker.join(30)
+    assert not app.error
+    assert {run.id for run in runs_bin.binned()} == {running.id, waiting.id}
     assert queue.pending() == []
-    assert app.query_params["chosen"] == running.id
+    app.button(key="runs-undo").click().run()
+    assert running.status.state == "stopped"
+
+
+def test_what_cannot_be_deleted_is_called_by_its_name(open_page):
+    run = made("Ann's *run*")
+    app = open_page("runs", chosen=run.id)
+    with run.lock():
+        app.button(key="runs-delete").click().run()
+    (error,) = app.error
+    assert r"“Ann\'s \*run\*” is being computed" in error.value
+    assert run.id not in error.value.replace("\\", "")
+    assert app.query_params["chosen"] == run.id
+
+
+def test_runs_that_a_link_has_chosen_stand_first(open_page):
+    old = [made(f"old {number}").id for number in range(8)]
+    for number in range(12):
+        new = made(f"new {number}")
+        new.path.rename(new.path.with_name(f"20991231-0000{number:02}-abcdef"))
+    app = open_page("runs", chosen=",".join(old))
+    assert app.session_state[runs_table.KEY]["selection"]["rows"] == list(range(8))
+    assert {name[:3] for name in table(app)["Name"][:8]} == {"old"}
+    assert table(app)["Name"][8] == "new 11"
+    assert any("20 runs, 8 chosen" in text for text in texts(app))
 
 
 def test_a_run_is_renamed_noted_and_tagged(open_page):

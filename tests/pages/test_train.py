@@ -1,4 +1,5 @@
 import json
+import statistics
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -6,12 +7,13 @@ from streamlit.testing.v1 import AppTest
 
 import models
 from explorer.paths import ROOT
-from explorer.store import batches, runs
+from explorer.store import batches, runs, summaries
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import FORMAT, Metadata, save_checkpoint
+from explorer.studies import seeds
 from explorer.training import queue, supervisor
 from explorer.training.config import TrainConfig
-from explorer.ui import charts, run_watch, train_filling
+from explorer.ui import charts, run_watch, seed_groups, train_filling
 from models.registry import InputShape
 
 HISTORY = [
@@ -273,6 +275,20 @@ def test_a_preset_fills_the_whole_form_and_its_data_set(open_page, queued):
     assert queued == []
 
 
+def test_presets_are_found_by_assignment_and_question(open_page):
+    app = open_page("train")
+    chosen = "JHU CS 482/682 Deep Learning, assignment 1"
+    app.selectbox(key="train-preset-assignment").select(chosen).run()
+    assert "Depth: 2 layers of 90" not in app.selectbox(key="train-preset-Coursework").options
+    app.selectbox(key=f"train-preset-question-{chosen}").select("6. Batch size").run()
+    assert app.selectbox(key="train-preset-Coursework").options == [
+        *("CNN: batches of 8", "CNN: baseline", "CNN: batches of 512"),
+    ]
+    preset(app, "CNN: batches of 8")
+    assert not app.exception
+    assert app.number_input(key="train-batch_size").value == 8
+
+
 def test_a_file_fills_the_form_and_a_bad_one_says_why(open_page):
     app = open_page("train")
     document = {"name": "<b>", "config": {"dataset": "mnist", "epochs": 7, "options": {"hidden": []}}}
@@ -427,3 +443,68 @@ def test_several_seeds_are_queued_as_one_computation(open_page, queued):
     assert sorted(run.config["seed"] for run in made) == [0, 1, 2]
     assert len(queued) == 1
     assert batches.ids(queued[0]) == [run.id for run in sorted(made, key=lambda run: run.config["seed"])]
+
+
+def seeds_of(accuracies, together=True):
+    """Make finished seeds with this validation accuracy after each of two epochs."""
+    made = seeds.create(TrainConfig(epochs=2), len(accuracies), together=together)
+    for run, (first, second) in zip(made, accuracies, strict=True):
+        for epoch, accuracy in enumerate((first, second), 1):
+            figures = {"train_loss": 0.5, "train_accuracy": 0.5, "validation_loss": 0.5, "learning_rate": 0.001}
+            run.append_history({"kind": "epoch", "epoch": epoch, "validation_accuracy": accuracy} | figures)
+        best = {"best_epoch": 2, "best_accuracy": max(first, second)}
+        run.write_status(runs.Status(state="finished", epoch=2, epochs=2, **best))
+    return made
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_seeds_that_were_started_together_are_shown_with_mean_and_spread(open_page, together):
+    made = seeds_of([(0.70, 0.80), (0.60, 0.83), (0.65, 0.86)], together)
+    app = open_page("train", run=made[1].id)
+    assert not app.exception
+    said = f"83.0% ± {100 * statistics.stdev([0.80, 0.83, 0.86]):.1f} points over 3 seeds"
+    assert any("Seed 1 is one of 3" in text and said in text for text in texts(app))
+    assert "80.0% to 86.0%" in " ".join(texts(app))
+    for chart in app.get("vega_lite_chart"):
+        (curve,) = {one for layer in json.loads(chart.proto.spec)["layer"] for one in _labels(layer)}
+        assert curve == "mean of 3 seeds"
+    mean = seed_groups.curve([summaries.summarise(run) for run in made], "mean")
+    assert [line["validation_accuracy"] for line in mean.epochs] == pytest.approx([0.65, 0.83])
+    assert len(mean.seeds) == 3
+
+
+def _labels(layer):
+    return layer["encoding"].get("color", {}).get("scale", {}).get("domain", [])
+
+
+def test_pause_and_resume_are_for_all_seeds(open_page, queued):
+    made = seeds.create(TrainConfig(epochs=2), 3, together=False)
+    seeds.submit(made)
+    app = open_page("train", run=made[1].id)
+    app.button(key="watch-pause").click().run()
+    assert [run.status.state for run in made] == ["stopped"] * 3
+    assert queue.pending() == []
+    app.button(key="watch-resume").click().run()
+    assert queue.pending() == [run.id for run in made]
+
+
+def test_a_run_is_in_the_url_once_it_was_asked_for(open_page, queued):
+    first = started(state="stopped")
+    app = open_page("train")
+    assert app.selectbox(key="run").value == first.id
+    assert "run" not in app.query_params
+    start(app).click().run()
+    (new,) = set(runs.list_runs()) - {first}
+    assert app.query_params["run"] == new.id
+    app.run()
+    assert app.query_params["run"] == new.id
+
+
+def test_what_was_started_is_scrolled_to_once(open_page, queued):
+    app = open_page("train")
+    start(app).click().run()
+    scripts = [element.proto.body for element in app.get("html") if "scrollIntoView" in element.proto.body]
+    assert len(scripts) == 1
+    assert f".st-key-{run_watch.PLACE}'" in scripts[0]
+    app.run()
+    assert not [element for element in app.get("html") if "scrollIntoView" in element.proto.body]

@@ -10,7 +10,7 @@ from explorer.store import catalog, checkpoints
 from explorer.training import presets as module
 from explorer.training.config import TrainConfig
 from explorer.training.plan import make_plan
-from explorer.training.presets import COURSEWORK, SHIPPED, presets
+from explorer.training.presets import COURSEWORK, SHIPPED, assignments, presets
 
 ALL = presets()
 COURSE = {preset.name: TrainConfig.parse(preset.config) for preset in ALL if preset.group == COURSEWORK}
@@ -29,6 +29,19 @@ def test_names_titles_and_summaries():
         assert len(preset.title) <= 45
         assert preset.summary.endswith((".", "?"))
         assert len(preset.summary) < 160
+
+
+def test_every_preset_answers_a_question_and_every_question_has_presets():
+    questions = [question for assignment in assignments() for question in assignment.questions]
+    assert len(assignments()) == 5
+    assert all(question.presets for question in questions)
+    assert {name for question in questions for name in question.presets} == set(COURSE)
+    (optimizers,) = [one for one in questions if one.title == "3. Six optimizers"]
+    assert [COURSE[name].optimizer for name in optimizers.presets] == [
+        *("sgd", "momentum", "nesterov", "rmsprop", "adam", "nadam"),
+    ]
+    (dropout,) = [one for one in questions if one.title == "5. Dropout"]
+    assert [COURSE[name].options["dropout"] for name in dropout.presets] == [0, 0.25, 0.5, 0.9, 1]
 
 
 def picked(field, **same):

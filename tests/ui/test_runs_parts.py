@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 
 import pytest
@@ -84,19 +86,56 @@ def test_a_setting_in_words(name, value, text):
 
 def test_only_settings_that_differ():
     found = [made("a", seed=1), made("b", seed=2, options={"hidden": [50]}), made("c", seed=1)]
-    assert runs_compare.differing_settings(found) == {"seed": ["1", "2", "1"], "model.hidden": ["100", "50", "100"]}
-    assert runs_compare.differing_settings([found[0], found[0]]) == {}
-    lenet = runs_compare.differing_settings([found[0], made("d", model="lenet", seed=1)])
+    assert runs_words.differing(found) == {"model.hidden": ["100", "50", "100"], "seed": ["1", "2", "1"]}
+    assert runs_words.differing([found[0], found[0]]) == {}
+    lenet = runs_words.differing([found[0], made("d", model="lenet", seed=1)])
     assert lenet["model"] == ["mlp", "lenet"]
     assert lenet["model.hidden"] == ["100", "–"]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "rounded"), [(0.4, 0), (7.6, 8), (99.4, 99), (104, 100), (754, 780), (3725, 3720), (40_000, 39_600)]
+    ("settings", "labels"),
+    [
+        (
+            [{"optimizer": "sgd", "learning_rate": 0.1}, {"optimizer": "adam"}],
+            ["SGD, learning rate 0.1", "Adam, learning rate 0.001"],
+        ),
+        ([{"flip": True}, {}], ["flip", "no flip"]),
+        ([{"seed": 3}, {"seed": 4}], ["seed 3", "seed 4"]),
+        ([{"seed": 3, "ema": 0.5}, {"seed": 4}], ["EMA 0.5", "EMA 0"]),
+        ([{"dataset": "mnist"}, {"model": "cnn"}], ["MNIST, mlp", "Fashion-MNIST, cnn"]),
+        ([{"options": {"hidden": []}}, {"model": "lenet"}], ["mlp, hidden none", "lenet"]),
+    ],
+)
+def test_runs_without_names_of_their_own_are_named_by_what_differs(settings, labels):
+    found = runs_words.labels([made("", **one) for one in settings])
+    assert [label[: len(start)] for label, start in zip(found, labels, strict=True)] == labels
+    assert len(set(found)) == len(found)
+
+
+def test_labels_are_short_and_differ_however_much_and_little_the_settings_do():
+    many = {"optimizer": "nesterov", "learning_rate": 0.5, "batch_size": 8, "epochs": 3, "erase": 0.5, "shift": 2}
+    options = {"hidden": [300, 200, 100], "activation": "leaky-relu", "dropout": 0.25}
+    found = [
+        made(""),
+        made(""),
+        made("", **many),
+        made("", **many, options=options),
+        made("", **many, weight_decay=0.5),
+    ]
+    labels = runs_words.labels([*found, made("x" * 120), made("x" * 120)])
+    assert len(set(labels)) == 7
+    assert max(map(len, labels)) < 100
+    assert "weight decay 0.5" in labels[4]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rounded"),
+    [(0.44, 0.44), (7.64, 7.6), (99.4, 99), (104.2, 104), (754.3, 754), (3725, 3720), (40_000, 40_000)],
 )
 def test_times_keep_two_digits(seconds, rounded):
     (row,) = runs_table.rows([made(status={"state": "finished", "seconds": seconds})])
-    assert row["Time"].total_seconds() == rounded
+    assert row["Seconds"] == rounded
 
 
 def test_rows_of_a_thousand_runs_are_made_once(monkeypatch):
@@ -109,8 +148,12 @@ def test_rows_of_a_thousand_runs_are_made_once(monkeypatch):
 def test_the_table_as_a_file_is_safe_for_a_spreadsheet():
     run = made("=1+1", note="@x\nsecond", tags=["a", "b"], seed=1)
     lines = csv_text(*runs_table.as_table([run]))
-    assert "\n" + f'{run.id},\'=1+1,finished,,,0,10,fashion-mnist,mlp,79510,0.0,"a, b","\'@x\nsecond"\n' in lines
-    assert len(lines.splitlines()[0].split(",")) == 13
+    assert "\n" + f'{run.id},\'=1+1,finished,,,0,10,fashion-mnist,mlp,79510,0.0,"a, b","\'@x\nsecond",adam,' in lines
+    (row,) = csv.DictReader(io.StringIO(lines))
+    given = {"optimizer": "adam", "learning_rate": "0.001", "batch_size": "64", "seed": "1", "model.dropout": "0.0"}
+    assert given | {"model.hidden": "[100]", "seconds": "0.0"} == {
+        name: row[name] for name in (*given, "model.hidden", "seconds")
+    }
 
 
 def test_parameters_of_models_that_cannot_be_built_are_not_known():
@@ -135,8 +178,15 @@ def test_curves_hold_the_numbers_of_the_history(quantity, exported):
     exported(spec)
     rows = spec["datasets"]["epochs"]
     assert len(rows) == 2 * 2 * 2
-    assert {"run": "1 · =1+1", "images": "validation", "epoch": 2, "accuracy": 0.7, "loss": 1.1} in rows
-    assert {"run": "1 · =1+1", "images": "training", "epoch": 2, "accuracy": 0.71, "loss": 1.0} in rows
+    assert {
+        "run": "1 · =1+1",
+        "images": "validation",
+        "epoch": 2,
+        "seconds": None,
+        "accuracy": 0.7,
+        "loss": 1.1,
+    } in rows
+    assert {"run": "1 · =1+1", "images": "training", "epoch": 2, "seconds": None, "accuracy": 0.71, "loss": 1.0} in rows
     assert "0.4321" not in json.dumps(spec)
     lines = spec["layer"][0]["encoding"]
     assert lines["x"]["scale"]["domain"] == [0, 5]
@@ -164,8 +214,16 @@ def test_up_to_eight_runs_have_colours_and_signs_of_their_own():
 
 def test_the_curves_as_a_table_are_safe_for_a_spreadsheet():
     header, rows = comparison.curves_table([Curve("=1+1", [epoch(1, 0.5)])])
-    assert header == ["run", "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
-    assert csv_text(header, rows).splitlines()[1] == "'=1+1,1,0.5,0.51,0.6,0.5"
+    assert header == [
+        "run",
+        "epoch",
+        "seconds",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+    ]
+    assert csv_text(header, rows).splitlines()[1] == "'=1+1,1,,0.5,0.51,0.6,0.5"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +246,7 @@ def test_a_gap_is_named_only_where_there_is_one(ends, said):
 
 
 def test_size_and_accuracy(exported):
-    points = [Point("a", "one", "MNIST", "mlp", 100, 0.5), Point("b", "two", "MNIST", "mlp", 10_000, 0.9)]
+    points = [Point("a", "one", "", "MNIST", "mlp", 100, 0.5), Point("b", "two", "SGD", "MNIST", "mlp", 10_000, 0.9)]
     spec = comparison.size_and_accuracy(points, {"b": "1 · two"})
     exported(spec)
     assert [row["name"] for row in spec["datasets"]["others"]] == ["one"]
@@ -200,14 +258,14 @@ def test_size_and_accuracy(exported):
     assert x["domain"][0] < 100
     assert x["domain"][1] > 10_000
     header, rows = comparison.size_table(points)
-    assert rows[1] == ["b", "two", "MNIST", "mlp", 10_000, 0.9]
+    assert rows[1] == ["b", "two", "SGD", "MNIST", "mlp", 10_000, 0.9]
     assert len(header) == len(rows[0])
 
 
 def test_charts_are_valid_vega_lite():
     import altair
 
-    points = [Point("a", "one", "MNIST", "mlp", 100, 0.5)]
+    points = [Point("a", "one", "", "MNIST", "mlp", 100, 0.5)]
     for spec in (
         comparison.overlaid_curves(curves(), "accuracy", 2),
         comparison.size_and_accuracy(points, {}),

@@ -29,7 +29,7 @@ def started(monkeypatch):
     """Note what would be started."""
     found = []
 
-    def start(chosen, user=""):
+    def start(chosen, user="", labels=None):
         found.append(server.Server("http://127.0.0.1:6006", 6006, 1, tuple(sorted(run.id for run in chosen))))
         return found[-1]
 
@@ -107,7 +107,7 @@ def test_the_button_starts_the_server_and_embeds_it(started):
 @pytest.mark.usefixtures("here")
 def test_a_server_for_other_runs_is_not_shown(started):
     run, other = made(), made("two")
-    server.start([other])
+    server.start([other], {})
     test = app(run).run()
     assert not test.get("iframe")
     assert "open for other runs" in texts(test)
@@ -115,7 +115,7 @@ def test_a_server_for_other_runs_is_not_shown(started):
 
 @pytest.mark.usefixtures("here")
 def test_what_goes_wrong_is_said(started, monkeypatch):
-    def refuse(chosen, user):
+    def refuse(chosen, user, labels):
         raise RunError("TensorBoard did not start: <b>no</b>.")
 
     monkeypatch.setattr(server, "start", refuse)
@@ -178,7 +178,7 @@ def test_without_a_choice_it_asks_for_one():
     [
         ("http://localhost:8501/train", None, True),
         ("http://127.0.0.1:8501", "::ffff:127.0.0.1", True),
-        ("http://[::1]:8501", None, True),
+        ("http://[::1]:8501", None, False),
         ("http://explorer.localhost", None, True),
         ("http://192.168.1.5:8501", None, False),
         ("https://lab.example.org/x", None, False),
@@ -190,6 +190,31 @@ def test_without_a_choice_it_asks_for_one():
 def test_who_can_reach_the_loopback(url, address, expected, monkeypatch):
     monkeypatch.setattr(panel, "st", SimpleNamespace(context=SimpleNamespace(url=url, ip_address=address)))
     assert panel.reachable() is expected
+
+
+@pytest.mark.parametrize(
+    ("page", "frame"),
+    [
+        ("http://localhost:8501/runs", "http://localhost:6006"),
+        ("http://127.0.0.1:8501/runs", "http://127.0.0.1:6006"),
+        ("http://lab.localhost:8501", "http://lab.localhost:6006"),
+    ],
+)
+def test_the_frame_has_the_host_name_of_the_page(page, frame, monkeypatch):
+    monkeypatch.setattr(panel, "st", SimpleNamespace(context=SimpleNamespace(url=page)))
+    assert panel._url(server.Server("http://127.0.0.1:6006", 6006, 1, ())) == frame
+
+
+@pytest.mark.usefixtures("here")
+def test_a_browser_that_does_not_reach_the_server_gets_the_curves(started, monkeypatch):
+    run = made()
+    server.start([run], {})
+    monkeypatch.setattr(panel, "_probe", lambda **_: {"reached": False})
+    test = app(run).run()
+    assert not test.exception
+    assert not test.get("iframe")
+    assert len(charts(test)) == 2
+    assert any("does not reach" in info.value for info in test.info)
 
 
 def test_runs_of_one_name_are_told_apart():

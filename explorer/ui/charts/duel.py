@@ -17,7 +17,6 @@ from explorer.ui.charts.frame import FIRST_LOSS, SEEN, epoch_axis, framed, room,
 from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Rows, Spec, named, said, specification, with_percents
 from explorer.ui.export import Cell
 
-HEIGHT = 170
 MAX_WIDE = 50
 """From this ratio of the greatest to the smallest loss on, its axis is logarithmic."""
 DASHES = ([1, 0], [6, 3])
@@ -150,7 +149,7 @@ def _accuracy_chart(mode: theme.Mode, setting: str, labels: tuple[str, str]) -> 
     x = epoch_axis()
     y = alt.Y("accuracy:Q", title="accuracy", axis=value_axis(format=".1~%"), scale=alt.Scale(zero=False, nice=5))
     layers = _lines(x, y, _sides(mode, setting, labels))
-    return framed("Validation accuracy", x, y, *layers) | {"height": HEIGHT}
+    return framed("Validation accuracy", x, y, *layers)
 
 
 @lru_cache(maxsize=64)
@@ -161,9 +160,7 @@ def _loss_chart(mode: theme.Mode, setting: str, labels: tuple[str, str], wide: b
     sides = _sides(mode, setting, labels)
     steps = alt.Chart(named("steps")).mark_line(strokeOpacity=0.3, strokeWidth=1, clip=True)
     layers = _lines(x, y, sides)
-    return framed("Validation loss", x, y, steps.encode(x=x, y=y, color=sides["color"], opacity=SEEN), *layers) | {
-        "height": HEIGHT
-    }
+    return framed("Validation loss", x, y, steps.encode(x=x, y=y, color=sides["color"], opacity=SEEN), *layers)
 
 
 def _sides(mode: theme.Mode, setting: str, labels: tuple[str, str]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import altair as alt
 
 from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
 
-HEIGHT = 124
+HEIGHT = 190
+"""Of the plot, in pixels: two of them stand below one another on a screen, and can be read from the last row."""
 FIRST_LOSS = 2.5
 """End of the axis of an empty chart: a little above the loss of guessing among ten classes, ln 10."""
 
