@@ -69,6 +69,6 @@ def describe(found: Spread) -> str:
 def _mean(epoch: int, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {"epoch": epoch}
     for name in ("seconds", *FIGURES):
-        values = [line.get(name) for line in lines]  # of an earlier version one may not be known
-        found[name] = None if None in values else fmean(map(float, values))
+        values = [line[name] for line in lines if line.get(name) is not None]
+        found[name] = fmean(values) if len(values) == len(lines) else None  # of an earlier version one may not be known
     return found
