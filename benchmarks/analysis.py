@@ -19,11 +19,11 @@ import models
 from benchmarks.evaluation import parts
 from benchmarks.gradients import compare_files, compare_gradients
 from benchmarks.measure import interleaved, print_comparison, print_machine
-from explorer.analysis import predictions
-from explorer.analysis._frozen import frozen_copy
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.predictions import Predictions, predict, to_pixels
-from explorer.analysis.roc import RocCurves
+from explorer.analysis.evaluation import predictions
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.predictions import Predictions, predict, to_pixels
+from explorer.analysis.evaluation.roc import RocCurves
+from explorer.analysis.frozen import frozen_copy
 from explorer.data import catalog
 from explorer.data.splits import Split, load_split
 from explorer.store.catalog import resolve

@@ -5,19 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from explorer.analysis.calibration import Reliability, TemperatureScaling
-from explorer.analysis.comparison import Comparison
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.intervals import AucIntervals
-from explorer.analysis.mistakes import KEYS, KINDS, Slices, ordered
-from explorer.analysis.precision_recall import PrecisionRecallCurves
-from explorer.analysis.predictions import Predictions, predict
-from explorer.analysis.ranking import Rankings
-from explorer.analysis.rejection import CoverageCurve
-from explorer.analysis.roc import RocCurves
-from explorer.analysis.similarity import similar_order
-from explorer.analysis.summary import Headline
-from explorer.analysis.thresholds import crossing, elements_at
+from explorer.analysis.evaluation.calibration import Reliability, TemperatureScaling
+from explorer.analysis.evaluation.comparison import Comparison
+from explorer.analysis.evaluation.confusion import ConfusionMatrix, similar_order
+from explorer.analysis.evaluation.intervals import AucIntervals
+from explorer.analysis.evaluation.mistakes import KEYS, KINDS, Slices, ordered
+from explorer.analysis.evaluation.precision_recall import PrecisionRecallCurves
+from explorer.analysis.evaluation.predictions import Predictions, predict
+from explorer.analysis.evaluation.ranking import Rankings
+from explorer.analysis.evaluation.rejection import CoverageCurve
+from explorer.analysis.evaluation.roc import RocCurves
+from explorer.analysis.evaluation.summary import Headline
+from explorer.analysis.evaluation.thresholds import crossing, elements_at
 from explorer.data import catalog
 from explorer.data.splits import Split, load_split
 from explorer.store.checkpoints import Classifier

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from benchmarks.measure import print_machine
 from explorer.analysis import attribution
 from explorer.analysis.attribution.method import Explain
-from explorer.analysis.faithfulness import Examination, examine
-from explorer.analysis.predictions import to_pixels
+from explorer.analysis.evaluation.predictions import to_pixels
+from explorer.analysis.faithfulness.verdict import Examination, examine
 from explorer.data.splits import load_split
 from explorer.store.catalog import resolve
 from explorer.store.checkpoints import load_checkpoint

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from explorer.data.drawing import prepare_drawing, prepare_photo
+from explorer.data.preparation.pipeline import prepare_drawing, prepare_photo
 from explorer.errors import ImageError
 
 SIDE = 480

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from benchmarks.measure import Timing, interleaved, print_comparison
-from explorer.analysis._frozen import frozen_copy
-from explorer.analysis.gradient_files import KEYS, Sink, csv_writer, parquet_writer
-from explorer.analysis.gradient_statistics import Moments
-from explorer.analysis.gradients import GradientBatch, input_gradients, suitable_batch_size
-from explorer.analysis.predictions import to_pixels
+from explorer.analysis.evaluation.predictions import to_pixels
+from explorer.analysis.frozen import frozen_copy
+from explorer.analysis.gradients.bulk import GradientBatch, input_gradients, suitable_batch_size
+from explorer.analysis.gradients.files import KEYS, Sink, csv_writer, parquet_writer
+from explorer.analysis.gradients.statistics import Moments
 from explorer.data.splits import Split
 from explorer.store.checkpoints import Classifier
 

@@ -45,11 +45,13 @@ def measure(count: int, repeats: int) -> None:
     """Time the listing, the page's table and the sidebar."""
     import streamlit as st
 
-    from explorer.ui import listing, runs_table, runs_words
+    from explorer.ui.kit import checkpoints as kit_checkpoints
+    from explorer.ui.kit import run_text
+    from explorer.ui.runs import table as runs_table
 
     def first(do: Callable[[], object]) -> Callable[[], object]:
         def forget_and_do() -> object:
-            for cached in (summaries._summary, summaries._epochs, runs_words._count, runs_table._row):
+            for cached in (summaries._summary, summaries._epochs, run_text._count, runs_table._row):
                 cached.cache_clear()
             st.cache_resource.clear()
             return do()
@@ -63,7 +65,7 @@ def measure(count: int, repeats: int) -> None:
         return runs_table.rows(summaries.listing())
 
     print_machine()
-    again = {BASE: command_line, "listing": summaries.listing, "page's table": table, "sidebar": listing.load}
+    again = {BASE: command_line, "listing": summaries.listing, "page's table": table, "sidebar": kit_checkpoints.load}
     print_comparison(f"{count:,} runs, again", interleaved(again, repeats), BASE)
     cold = {name: first(do) for name, do in again.items()}
     print_comparison(f"{count:,} runs, the first time", interleaved(cold, repeats), BASE)

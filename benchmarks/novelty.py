@@ -1,6 +1,6 @@
 """Which measure tells inputs that are none of the classes: `python -m benchmarks.novelty [--images FOLDER]`.
 
-Every measure has its threshold at the percentile of the validation images where `explorer.analysis.novelty`, which
+Every measure has its threshold at the percentile of the validation images where `explorer.analysis.drawings.out_of_distribution`, which
 takes all together, has its own. The figures are the shares of inputs above it: of the test images of the same set, of
 the other set, and of inputs of several kinds.
 FOLDER holds pictures of the classes and `labels.json`, a list of `file`, `dataset` and `label`; the first is then the
@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import figures
-from explorer.analysis.novelty import KNOWN, Detector
-from explorer.analysis.predictions import predict
+from explorer.analysis.drawings.out_of_distribution import KNOWN, OutOfDistributionDetector
+from explorer.analysis.evaluation.predictions import predict
 from explorer.data import catalog
-from explorer.data.drawing import prepare_drawing, prepare_photo, read_picture
+from explorer.data.preparation.pipeline import prepare_drawing, prepare_photo, read_picture
 from explorer.data.splits import load_split
 from explorer.store.catalog import resolve, shipped
 from explorer.store.checkpoints import load_checkpoint
@@ -76,7 +76,7 @@ def main(
     for name in checkpoint or [path.stem for path in shipped()]:
         judged = load_checkpoint(resolve(name))
         dataset, classifier = str(judged.dataset), judged.classifier()
-        detector = Detector.of(judged, dataset, classifier)
+        detector = OutOfDistributionDetector.of(judged, dataset, classifier)
         kinds = (pictures(images, dataset) if images else {}) | strange(dataset, n)
         columns = (*detector.usual, "all together")
         table = Table(title=f"{name}: percentage above the threshold, {n:,} of each kind", title_justify="left")

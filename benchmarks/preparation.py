@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.altered import EFFECTS, Effect, altered, draw_alteration
-from explorer.analysis.predictions import predict
-from explorer.data.drawing import prepare_photo
+from explorer.analysis.evaluation.predictions import predict
+from explorer.data.preparation.pipeline import prepare_photo
 from explorer.data.splits import load_split
 from explorer.store.catalog import resolve
 from explorer.store.checkpoints import load_checkpoint

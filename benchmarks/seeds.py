@@ -16,9 +16,9 @@ import typer
 from benchmarks.measure import Timing, interleaved, print_comparison, print_machine
 from explorer import devices
 from explorer.training.config import TrainConfig
-from explorer.training.ensemble import SeedEpochs, train_seeds
 from explorer.training.loop import train
 from explorer.training.records import Epoch
+from explorer.training.seeds.loop import SeedEpochs, train_seeds
 
 TOGETHER, IN_TURN = "all at once", "one after the other"
 

@@ -14,8 +14,8 @@ import typer
 
 from benchmarks.measure import Timing, print_comparison, print_machine
 from explorer.store import runs
-from explorer.training import queue, supervisor
 from explorer.training.config import TrainConfig
+from explorer.training.queue import requests, supervisor
 
 POLL_SECONDS = 0.002
 PATIENCE_SECONDS = 60.0
@@ -43,7 +43,7 @@ def _start() -> float:
             raise TimeoutError(f"the run is {run.status.state} after {PATIENCE_SECONDS} s: {run.status.message}")
         time.sleep(POLL_SECONDS)
     seconds = time.perf_counter() - started
-    queue.stop(run)
+    requests.stop(run)
     while run.status.state in runs.ACTIVE:
         time.sleep(POLL_SECONDS)
     return seconds

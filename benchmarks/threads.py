@@ -20,9 +20,9 @@ from rich.table import Table
 from benchmarks.measure import Timing, interleaved, print_machine
 from explorer import devices
 from explorer.training.config import TrainConfig
-from explorer.training.ensemble import train_seeds
 from explorer.training.loop import train
 from explorer.training.records import Step
+from explorer.training.seeds.loop import train_seeds
 from explorer.training.threads import choose_threads, multiply_adds
 
 CASES: tuple[tuple[str, dict[str, Any], int], ...] = (

@@ -25,9 +25,9 @@ from streamlit.testing.v1 import AppTest
 from benchmarks.measure import print_machine
 from explorer.store import runs
 from explorer.store.runs import ACTIVE, Run
-from explorer.training import supervisor
 from explorer.training.config import TrainConfig
-from explorer.ui.watch_history import Reader
+from explorer.training.queue import supervisor
+from explorer.ui.kit.run_history import Reader
 
 POLL_SECONDS = 1.0
 WANTED_TICK, WANTED_SLOWDOWN = 0.050, 0.03

@@ -12,7 +12,7 @@ sys.path[:] = [str(_HERE.parent), *(p for p in sys.path if Path(p or ".").resolv
 import pandas as pd  # noqa: F401
 import streamlit as st
 
-from explorer.ui import address, messages, sidebar, state
+from explorer.ui.kit import address, messages, sidebar, state
 
 _PAGES: tuple[tuple[state.PageName, str], ...] = (
     ("home", ":material/home:"),

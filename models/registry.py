@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -84,9 +85,7 @@ def register(name: str, *, title: str, summary: str, options: type[Options]) -> 
 
 @cache
 def _discover() -> None:
-    import models
-
-    for module in pkgutil.iter_modules(models.__path__):
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"models.{module.name}")
 
 

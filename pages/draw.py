@@ -2,32 +2,20 @@
 
 import streamlit as st
 
-from explorer.ui import cache, messages, state
-from explorer.ui.draw import (
-    board,
-    challenges,
-    collect,
-    collection,
-    glass_box,
-    models,
-    pad,
-    prediction,
-    renew,
-    start,
-    target,
-)
-from explorer.ui.draw.sight import Scene
+from explorer.ui.draw import challenges, collection, pad, predict, predictions, preparation, scoreboard, start, target
+from explorer.ui.draw.predictions import DrawChoices
+from explorer.ui.kit import cache, messages, state
 
 SECTIONS = {
-    "predict": ("Predict", prediction.show),
-    "glass-box": ("Glass box", glass_box.show),
+    "predict": ("Predict", predict.show),
+    "glass-box": ("Glass box", preparation.show),
     "target": ("Target", target.show),
     "challenges": ("Challenges", challenges.show),
-    "collect": ("Collect", collect.show),
+    "collect": ("Collect", collection.show_collect),
 }
-BELOW = {"challenges": board.show, "collect": collection.show}  # what does not change with every stroke
+BELOW = {"challenges": scoreboard.show, "collect": collection.show}  # what does not change with every stroke
 
-renew.done()
+predictions.done()
 selection = state.selection()
 if selection.checkpoint is None:
     st.title("Draw")
@@ -40,11 +28,11 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     with st.container(width=190):
         goal = target.choose(classes)
     with st.container(width=330):
-        looking = models.choose(selection)
+        looking = predictions.choose(selection)
 with menu:
     start.menu(selection.dataset, selection.split, classes, goal)
 start.show_problem()
-scene = Scene(selection.dataset, looking, goal, glass_box.steps())
+scene = DrawChoices(selection.dataset, looking, goal, preparation.steps())
 section = pad.show(scene, SECTIONS, challenges.goal)
 if section in BELOW:
     BELOW[section](scene)

@@ -2,18 +2,10 @@
 
 import streamlit as st
 
-from explorer.training import supervisor
-from explorer.ui import (
-    duel_form,
-    duel_menu,
-    duel_results,
-    duel_standing,
-    duel_watch,
-    duel_words,
-    messages,
-    state,
-    widgets,
-)
+from explorer.training.queue import supervisor
+from explorer.ui.experiments import form as experiments_form
+from explorer.ui.experiments import progress, results, watch
+from explorer.ui.kit import figure, messages, state
 
 st.title("Duel")
 with messages.shown():
@@ -25,25 +17,25 @@ dataset = state.selection().dataset
 def show_empty() -> None:
     """Say what a duel is, and offer some."""
     with st.container(border=True):
-        st.markdown(duel_words.ABOUT)
+        st.markdown(progress.ABOUT)
         st.markdown("Choose one of these, which fills in the form, or make your own on the left:")
         with st.container(horizontal=True):
-            duel_menu.suggestions(dataset, "empty")
+            experiments_form.suggestions(dataset, "empty")
 
 
 with form, messages.shown():
-    started = duel_form.show(dataset)
+    started = experiments_form.show(dataset)
     if started:
-        duel_watch.follow(started)
+        watch.follow(started)
 
-with figures, st.container(key=duel_watch.PLACE), messages.shown():
-    duel = duel_watch.choose()
+with figures, st.container(key=watch.PLACE), messages.shown():
+    duel = watch.choose()
     if duel is None:
         show_empty()
     else:
-        standing = duel_standing.look(duel)
-        duel_results.heading(standing)
-        duel_results.verdict(standing)
-        duel_watch.watch(standing)
-        duel_results.details(standing)
-widgets.look()
+        standing = progress.look(duel)
+        results.heading(standing)
+        results.verdict(standing)
+        watch.watch(standing)
+        results.details(standing)
+figure.look()

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from explorer.ui import controls
 from explorer.ui.evaluate import calibration, choice, comparison, curves, detail, headline, matrix, mistakes, response
+from explorer.ui.kit import controls
 
 SECTIONS = {
     "Confusion matrix": matrix.show,

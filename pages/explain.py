@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from explorer.ui import controls, messages, state
-from explorer.ui.explain import bulk, choice, fooling, lie_detector, maps
+from explorer.ui.explain import adversarial, choice, faithfulness, gradients, maps
+from explorer.ui.kit import controls, messages, state
 
 MAPS, LIES, ALL, FOOLING = "maps", "lie-detector", "all-images", "fooling"
 TITLES = {MAPS: "Maps", LIES: "Lie detector", ALL: "All images", FOOLING: "Fooling"}
-OF_AN_IMAGE = {MAPS: maps.show, LIES: lie_detector.show, FOOLING: fooling.show}
+OF_AN_IMAGE = {MAPS: maps.show, LIES: faithfulness.show, FOOLING: adversarial.show}
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.title("Explain", width="content")
@@ -16,7 +16,7 @@ selection = state.selection()
 if selection.checkpoint is None:
     messages.no_checkpoint()
 if section == ALL:
-    bulk.show(selection)
+    gradients.show(selection)
 else:
     left, right = st.columns([1, 2.85], gap="medium")
     with left, st.container(gap="small"):

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from explorer.data import catalog
-from explorer.ui import listing, messages, overview, state
-from explorer.ui.checkpoint_upload import upload_checkpoint
-from explorer.ui.text import markdown
+from explorer.ui.home import overview
+from explorer.ui.home.upload import upload_checkpoint
+from explorer.ui.kit import checkpoints, messages, state
+from explorer.ui.kit.text import markdown
 
 st.title("Fashion-MNIST Explorer")
 st.markdown(
@@ -16,7 +17,7 @@ st.markdown(
 overview.in_one_picture()
 
 st.header("Checkpoints")
-found = listing.load()
+found = checkpoints.load()
 if found.entries:
     st.caption("A checkpoint is a trained model in a file. Choose the one to look at in the sidebar.")
     overview.checkpoints(found.entries)

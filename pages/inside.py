@@ -2,19 +2,19 @@
 
 import streamlit as st
 
-from explorer.ui import controls
-from explorer.ui.inside import ablate, activations, filters, maps, output, save, units, weights
-from explorer.ui.inside.subject import subject
+from explorer.ui.inside import ablation, activations, arithmetic, embedding, filters, saving, units, weights
+from explorer.ui.inside.results import subject
+from explorer.ui.kit import controls
 
 SECTIONS = {
     "filters": ("Filters", filters.show),
     "activations": ("Activations", activations.show),
     "weights": ("Weights", weights.show),
     "units": ("Units", units.show),
-    "output": ("One output", output.show),
-    "map": ("Map", maps.show),
-    "ablate": ("Ablate", ablate.show),
-    "save": ("Save", save.show),
+    "output": ("One output", arithmetic.show),
+    "map": ("Map", embedding.show),
+    "ablate": ("Ablate", ablation.show),
+    "save": ("Save", saving.show),
 }
 
 st.title("Inside")

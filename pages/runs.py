@@ -3,20 +3,8 @@
 import streamlit as st
 
 from explorer.store import summaries
-from explorer.ui import (
-    controls,
-    messages,
-    runs_actions,
-    runs_bin,
-    runs_compare,
-    runs_detail,
-    runs_edit,
-    runs_files,
-    runs_filters,
-    runs_fork,
-    runs_table,
-    state,
-)
+from explorer.ui.kit import controls, messages, state
+from explorer.ui.runs import actions, compare, detail, files, table
 
 RUNS, BIN = "Runs", "Bin"
 DETAILS, CURVES, FORK, EXPORT, SETTINGS = "Details", "Curves", "Fork", "Export", "Settings"
@@ -24,55 +12,55 @@ SIZES, BOARD = "Size and accuracy", "TensorBoard"
 
 head = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
 head.title("Runs", width="content")
-runs_actions.show_notice()
+actions.show_notice()
 found = summaries.listing()
 
 
 def show_runs() -> None:
     """Show the table, and below it the runs that are chosen."""
-    filters = runs_filters.show(found)
-    chosen = runs_table.choose(found, filters)
+    filters = table.show(found)
+    chosen = table.choose(found, filters)
     shown = [run for run in found if filters.matches(run)]
     if not chosen:
-        runs_compare.size_and_accuracy(shown, chosen)
+        compare.size_and_accuracy(shown, chosen)
         return
     with st.container(horizontal=True, gap="small"):
         if len(chosen) == 1:
             show_buttons(chosen[0])
-        runs_actions.for_all(chosen)
+        actions.for_all(chosen)
     with messages.shown():
         sections = [DETAILS, CURVES, FORK, EXPORT] if len(chosen) == 1 else [CURVES, SETTINGS]
         match controls.segments("What to show", [*sections, SIZES, BOARD], "runs-show", labelled=False):
             case "Details":
-                runs_detail.details(chosen[0])
+                detail.details(chosen[0])
             case "Curves":
-                runs_compare.curves(chosen)
+                compare.curves(chosen)
             case "Fork":
-                runs_fork.fork(chosen[0])
+                detail.fork(chosen[0])
             case "Export":
-                runs_files.export(chosen[0])
+                files.export(chosen[0])
             case "Settings":
-                runs_compare.differences(chosen)
+                compare.differences(chosen)
             case "TensorBoard":
-                from explorer.ui import tensorboard
+                from explorer.ui.runs import tensorboard
 
                 tensorboard.show([run.run for run in chosen])
             case _:
-                runs_compare.size_and_accuracy(shown, chosen)
+                compare.size_and_accuracy(shown, chosen)
 
 
 def show_buttons(run: summaries.Summary) -> None:
     """Show what can be done with one run."""
-    runs_detail.links(run)
+    detail.links(run)
     if not run.problem:
-        runs_edit.edit(run, {tag for other in found for tag in other.tags})
+        detail.edit(run, {tag for other in found for tag in other.tags})
 
 
 with head:
     view = controls.segments("Which runs", [RUNS, BIN], "runs-view", labelled=False)
-    runs_files.import_run()
+    files.import_run()
 if view == BIN:
-    runs_bin.show()
+    files.show()
 elif found:
     show_runs()
 else:

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from explorer.training import supervisor
-from explorer.ui import messages, network_panel, queue_panel, run_watch, state, train_form, widgets
+from explorer.training.queue import supervisor
+from explorer.ui.kit import figure, messages, state
+from explorer.ui.train import form as train_form
+from explorer.ui.train import network, queue, watch
 
 st.title("Train")
 with messages.shown():
@@ -17,7 +19,7 @@ with form, messages.shown():
 def show_network() -> None:
     """Show what the settings amount to before anything runs."""
     if config and plan:
-        network_panel.show(config, plan)
+        network.show(config, plan)
     else:
         st.info("The settings do not make a network yet. What is wrong stands above the button.")
 
@@ -25,17 +27,17 @@ def show_network() -> None:
 def show_training() -> None:
     """Show the run that is chosen."""
     if run:
-        run_watch.watch(run)
+        watch.watch(run)
     else:
         with st.container(border=True):
             st.markdown("**No run yet.** Choose a model and start it; *Network* says how long it takes.")
 
 
-with figures, st.container(key=run_watch.PLACE), messages.shown():
-    run_watch.show_problem()
+with figures, st.container(key=watch.PLACE), messages.shown():
+    watch.show_problem()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        view = run_watch.choose_view()
-        run = run_watch.choose() if view == run_watch.TRAINING else None
-    shown = {run_watch.NETWORK: show_network, run_watch.TRAINING: show_training, run_watch.QUEUE: queue_panel.show}
+        view = watch.choose_view()
+        run = watch.choose() if view == watch.TRAINING else None
+    shown = {watch.NETWORK: show_network, watch.TRAINING: show_training, watch.QUEUE: queue.show}
     shown[view]()
-widgets.look()
+figure.look()

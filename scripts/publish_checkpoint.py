@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from explorer.analysis.drawings import predict_images
-from explorer.analysis.prediction_files import load_pictures, load_shipped, save_shipped, shipped_file
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.drawings.verdicts import predict_images
+from explorer.analysis.evaluation.prediction_files import load_pictures, load_shipped, save_shipped, shipped_file
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.splits import load_split
 from explorer.paths import SHIPPED_CHECKPOINTS
 from explorer.store.catalog import resolve, shipped

@@ -114,7 +114,7 @@ def test_a_wrong_import_is_found(module: str, source: str) -> None:
         ("explorer.store.x", "from explorer.errors import RunError"),
         ("models.x", "from explorer.errors import ConfigError"),
         ("explorer.ui.x", "import altair, torch\nfrom explorer.training import loop"),
-        ("pages.x", "import streamlit\nfrom explorer.analysis.confusion import ConfusionMatrix"),
+        ("pages.x", "import streamlit\nfrom explorer.analysis.evaluation.confusion import ConfusionMatrix"),
         ("explorer.app", "import streamlit\nfrom explorer.ui import state"),
     ],
 )

@@ -10,10 +10,10 @@ from explorer.cli.output import Json, print_json, print_table
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError, ExplorerError
 from explorer.store.catalog import resolve
-from explorer.ui.formats import area, percent
+from explorer.ui.kit.numbers import area, percent
 
 if TYPE_CHECKING:
-    from explorer.analysis.predictions import Predictions
+    from explorer.analysis.evaluation.predictions import Predictions
     from explorer.store.checkpoints import Checkpoint
 
 Reference = Annotated[
@@ -39,7 +39,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Accuracy, log loss, confusion matrix, AUC, precision, recall and calibration on a split, with intervals."""
-    from explorer.analysis.summary import evaluation_document, write_predictions_csv
+    from explorer.analysis.evaluation.summary import evaluation_document, write_predictions_csv
 
     checkpoint = _load(reference)
     predictions = _predictions(checkpoint, _dataset(checkpoint, dataset), split)
@@ -66,7 +66,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two checkpoints image by image: who is right where, and whether that is more than chance."""
-    from explorer.analysis.comparison import Comparison
+    from explorer.analysis.evaluation.comparison import Comparison
 
     a, b = _load(first), _load(second)
     chosen = _common_dataset([a, b], dataset)
@@ -95,7 +95,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Say what pictures show."""
-    from explorer.analysis.drawings import predict_images
+    from explorer.analysis.drawings.verdicts import predict_images
 
     checkpoint = _load(reference)
     documents = predict_images(checkpoint, images)
@@ -135,27 +135,27 @@ def gradients(
 
     For each checkpoint the standard deviation over the images of each input's gradient; of several also their mean.
     """
-    from explorer.cli import gradient_report
+    from explorer.cli import gradients as cli_gradients
 
     files = [path for path in (csv, parquet) if path is not None]
     if files and len(references) > 1:
         raise typer.BadParameter("files are written for one checkpoint at a time", param_hint="CHECKPOINT")
     checkpoints, problems = _readable(references)
     images = load_split(_common_dataset([checkpoint for _, checkpoint in checkpoints], dataset), split)
-    trials = gradient_report.compute(checkpoints, images, of, csv, parquet, problems)
+    trials = cli_gradients.compute(checkpoints, images, of, csv, parquet, problems)
     for path in files:
         typer.echo(f"Wrote {len(images):,} gradients to {path}.", err=True)
     if as_json:
-        document = {"dataset": images.dataset, "split": images.name, **trials.document(top or gradient_report.TOP)}
+        document = {"dataset": images.dataset, "split": images.name, **trials.document(top or cli_gradients.TOP)}
         failed = [{"checkpoint": name, "error": problem} for name, problem in problems.items()]
         print_json(document | ({"errors": failed} if failed else {}))
     elif top or not files:
-        gradient_report.show(trials, top or gradient_report.TOP)
+        cli_gradients.show(trials, top or cli_gradients.TOP)
     _end(problems)
 
 
 def _predictions(checkpoint: "Checkpoint", dataset: str, split: str) -> "Predictions":
-    from explorer.analysis.predictions import Predictions
+    from explorer.analysis.evaluation.predictions import Predictions
 
     return Predictions.compute(checkpoint, load_split(dataset, split))
 

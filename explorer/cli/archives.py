@@ -8,7 +8,7 @@ import typer
 from explorer.cli.output import Json, print_json
 from explorer.errors import RunError
 from explorer.store import runs
-from explorer.ui.formats import percent
+from explorer.ui.kit.numbers import percent
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -26,14 +26,14 @@ def export_run(
     ] = None,
 ) -> None:
     """Write a run as one zip file: networks, settings, history, and a script that trains it without this project."""
-    from explorer.training import export
+    from explorer.training import archives
 
     run = runs.get(run_id)
     if not script:
-        path = export.export_run(run, output or Path(f"{run.id}.zip"), predictions=predictions)
+        path = archives.export_run(run, output or Path(f"{run.id}.zip"), predictions=predictions)
         typer.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).", err=True)
         return
-    text = export.run_script(run)
+    text = archives.run_script(run)
     if output is None:
         typer.echo(text, nl=False)
         return
@@ -47,7 +47,7 @@ def import_run(
     as_json: Json = False,
 ) -> None:
     """Make a new run of an exported one. Whatever the file holds is checked first."""
-    from explorer.training.export import import_archive
+    from explorer.training.archives import import_archive
 
     run = import_archive(file)
     status = run.status

@@ -10,7 +10,7 @@ from explorer.cli.output import Json, print_json, print_table
 from explorer.data import catalog as datasets
 from explorer.errors import ExplorerError
 from explorer.store import catalog, runs
-from explorer.ui.formats import percent
+from explorer.ui.kit.numbers import percent
 
 Item = TypeVar("Item")
 

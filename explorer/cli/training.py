@@ -11,7 +11,7 @@ from explorer.cli.output import Json, print_json
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.runs import RESUMABLE
-from explorer.ui.formats import percent
+from explorer.ui.kit.numbers import percent
 
 if TYPE_CHECKING:
     from explorer.training.config import TrainConfig
@@ -64,7 +64,7 @@ def train(
 
 def _repeat(config: "TrainConfig", count: int, name: str, track: list[str], as_json: bool) -> None:
     """Train several seeds and print the document of each, and mean and spread of their accuracy."""
-    from explorer.studies import seeds
+    from explorer.experiments import seeds
     from explorer.training import tracking
 
     made = seeds.create(config, count, name)
@@ -107,7 +107,7 @@ def fork(
     as_json: Json = False,
 ) -> None:
     """Go on from an epoch of a run with other settings, in a run of its own."""
-    from explorer.training import forking
+    from explorer.training.queue import forking
     from explorer.training.settings import apply_settings
 
     run_id, _, number = reference.partition("@")
@@ -132,15 +132,15 @@ def _epoch(run: runs.Run, number: str) -> int:
 
 def supervise() -> None:
     """Compute the runs that the application queues; it starts this command itself."""
-    from explorer.training.supervisor import serve
+    from explorer.training.queue.supervisor import serve
 
     serve()
 
 
 def _follow(run: runs.Run) -> None:
     """Compute a run, and those of its batch, with a progress bar."""
-    from explorer.cli.progress import TrainingProgress
-    from explorer.training.compute import compute
+    from explorer.cli.output import TrainingProgress
+    from explorer.training.queue.worker import compute
 
     try:
         with TrainingProgress(run) as progress:

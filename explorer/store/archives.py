@@ -1,7 +1,7 @@
 """The zip file that a run is exported as: which files it may hold, writing it, and unpacking one from elsewhere.
 
 An archive may come from anywhere. Only files with known names are taken out, each up to a size that it may have;
-what they hold is judged by `explorer.training.export`.
+what they hold is judged by `explorer.training.archives`.
 """
 
 import io

@@ -19,7 +19,7 @@ from explorer.files import write_bytes
 from explorer.store import catalog, runs
 from explorer.store.checkpoints import FORMAT, Checkpoint, Classifier, Metadata, encode_checkpoint, load_checkpoint
 from explorer.store.conversion import read_weights
-from explorer.store.guessing import compare, shapes
+from explorer.store.recognition import compare, shapes
 from models.registry import InputShape, describe
 
 NAME_LENGTH = 60

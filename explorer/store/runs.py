@@ -19,15 +19,16 @@
 """
 
 import json
+import math
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -35,11 +36,90 @@ from pydantic import ValidationError
 from explorer.errors import RunError
 from explorer.files import saying_what_fails, write_bytes, write_json, write_last_json
 from explorer.paths import home
-from explorer.store import description, losses
-from explorer.store._records import append_line, read_lines, read_object
-from explorer.store.description import MAX_NAME
-from explorer.store.requests import Requests
-from explorer.store.status import ACTIVE, RESUMABLE, State, Status
+from explorer.store import losses
+from explorer.store import status as store_status
+from explorer.store.status import ACTIVE, MAX_NAME, RESUMABLE, State, Status
+
+
+def read_object(path: Path, run_id: str) -> dict[str, Any]:
+    """Return the JSON object in a file of a run.
+
+    Raises
+    ------
+    RunError
+        It is missing, or something else.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        raise RunError(f"{path.name} of run {run_id} is missing or damaged. Delete the run.") from None
+    if not isinstance(document, dict):
+        raise RunError(f"{path.name} of run {run_id} is damaged. Delete the run.")
+    return document
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a JSONL file; a line cut off by a crash or a full disk is passed over."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    for line in content.splitlines():
+        try:
+            document = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(document, dict):
+            yield document
+
+
+def append_line(path: Path, line: Mapping[str, Any], durable: bool = False) -> None:
+    """Add a line to a JSONL file; with `durable`, it is on disk before this returns."""
+    text = json.dumps(dict(line), allow_nan=False).encode() + b"\n"
+    with saying_what_fails(), path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                text = b"\n" + text  # the line before was cut off
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+Request = Literal["stop", "finish", "rate"]
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The requests to one run.
+
+    `stop` pauses it after its current step, `finish` ends it there and keeps what it has, `rate` changes the learning
+    rate from the next epoch on.
+    """
+
+    path: Path
+
+    def ask(self, what: Request, value: float | None = None) -> None:
+        """Make a request, replacing an earlier one of its kind."""
+        write_bytes(self.path / what, b"" if value is None else repr(value).encode())
+
+    def withdraw(self, what: Request) -> None:
+        """Take a request back, if there is one."""
+        (self.path / what).unlink(missing_ok=True)
+
+    def asked(self, what: Request) -> bool:
+        """Whether the request stands."""
+        return (self.path / what).exists()
+
+    def value(self, what: Request) -> float | None:
+        """Return the number that a request carries; None where there is no request, or no number in it."""
+        try:
+            value = float((self.path / what).read_text())
+        except (OSError, ValueError):
+            return None
+        return value if math.isfinite(value) else None
+
 
 __all__ = ["ACTIVE", "MAX_NAME", "RESUMABLE", "Run", "State", "Status", "create", "folder", "get", "list_runs"]
 
@@ -61,7 +141,7 @@ class Run:
 
         `parent` is the run and epoch that a fork goes on from, `group` the comparison that the run is a part of.
         """
-        return description.read(read_object(self.path / "config.json", self.id), self.id)
+        return store_status.read(read_object(self.path / "config.json", self.id), self.id)
 
     def describe(self, *, name: str | None = None, note: str | None = None, tags: list[str] | None = None) -> None:
         """Change what people say of the run; what is None stays.
@@ -71,7 +151,7 @@ class Run:
         RunError
             A text is too long or empty, or the disk is full.
         """
-        document = description.edit(self.description, name, note, tags)
+        document = store_status.edit(self.description, name, note, tags)
         try:
             write_json(self.path / "config.json", document)
         except OSError as error:
@@ -253,7 +333,7 @@ def create(
     run = Run(run_id, folder() / run_id)
     title = (name or f"{config['model']} on {config['dataset']}")[:MAX_NAME]
     origin = {"parent": dict(parent or {}), "group": dict(group or {})}
-    document = description.EMPTY | {"name": title, "config": dict(config)} | origin
+    document = store_status.EMPTY | {"name": title, "config": dict(config)} | origin
     try:
         run.path.mkdir(parents=True)
         write_json(run.path / "status.json", Status(epochs=config["epochs"]).model_dump())

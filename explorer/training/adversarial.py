@@ -9,7 +9,7 @@ second image of each piece changed.
 
 from torch import Tensor, nn
 
-from explorer.analysis.ascent import slope
+from explorer.analysis.adversarial.attacks import slope
 from explorer.data.catalog import DatasetSpec
 
 

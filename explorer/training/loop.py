@@ -4,9 +4,12 @@ To stop it, close it. The caller owns the state and may save it whenever the gen
 goes on from a saved state ends bit for bit where the uninterrupted one does.
 """
 
+import ctypes
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Literal, cast
 
 import numpy as np
@@ -15,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explorer import devices
-from explorer.analysis.predictions import predict
+from explorer.analysis.evaluation.predictions import predict
 from explorer.data import catalog
 from explorer.data.splits import load_split
 from explorer.errors import DivergedError
@@ -24,11 +27,10 @@ from explorer.training.adversarial import with_examples
 from explorer.training.batches import Batches
 from explorer.training.config import TrainConfig
 from explorer.training.initial import initial_checkpoint
-from explorer.training.keeping import kept
-from explorer.training.memory import release
 from explorer.training.optimizers import learning_rate
 from explorer.training.plan import Plan, make_plan
 from explorer.training.precision import autocast
+from explorer.training.queue.keeping import kept
 from explorer.training.randomness import seed_global
 from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
 from explorer.training.state import TrainingState
@@ -81,7 +83,7 @@ def train(
 
 
 class Loop:
-    """Steps and evaluation of one run; of several seeds at once in `explorer.training.ensemble`."""
+    """Steps and evaluation of one run; of several seeds at once in `explorer.training.seeds.loop`."""
 
     objective: Tensor | None = None
     """What the last step minimised, where that is not the cross entropy."""
@@ -296,3 +298,20 @@ def score(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     scores, target = torch.from_numpy(logits).double(), torch.from_numpy(labels.copy())
     accuracy = float((logits.argmax(1) == labels).mean())
     return F.cross_entropy(scores, target).item(), accuracy
+
+
+def release() -> None:
+    """Give back what the C library keeps of memory that is free; without effect where it is not glibc.
+
+    Tensors of one size leave holes that tensors of another size do not fit into, so a process that trains and evaluates
+    in turn grows to the sum of both. It takes some milliseconds.
+    """
+    if trim := _trim():
+        trim(0)
+
+
+@cache
+def _trim() -> "ctypes._NamedFuncPointer | None":
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -9,8 +9,8 @@ from typing import Any
 from explorer.errors import ExplorerError
 from explorer.store import catalog
 from explorer.store.checkpoints import Checkpoint, load_checkpoint
-from explorer.training._coursework import ASSIGNMENTS, FAMILIES
 from explorer.training.config import TrainConfig
+from explorer.training.coursework import ASSIGNMENTS, FAMILIES
 from explorer.training.settings import apply_settings
 
 COURSEWORK, SHIPPED = "Coursework", "Shipped checkpoints"
@@ -67,7 +67,7 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class Question:
+class CourseworkQuestion:
     """A question of an assignment, and the names of the presets whose runs answer it, in order."""
 
     title: str
@@ -79,7 +79,7 @@ class Assignment:
     """An assignment of the coursework with those of its questions that ask for runs."""
 
     title: str
-    questions: tuple[Question, ...]
+    questions: tuple[CourseworkQuestion, ...]
 
 
 @cache
@@ -91,7 +91,7 @@ def assignments() -> tuple[Assignment, ...]:
         return tuple(dict.fromkeys(name for one in patterns.split() for name in fnmatch.filter(known, one)))
 
     return tuple(
-        Assignment(title, tuple(Question(question, named(patterns)) for question, patterns in questions))
+        Assignment(title, tuple(CourseworkQuestion(question, named(patterns)) for question, patterns in questions))
         for title, questions in ASSIGNMENTS
     )
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.splits import Split
 from explorer.store.checkpoints import Classifier
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.adversarial import Attack
-from explorer.analysis.intervals import wilson
-from explorer.analysis.robustness import RobustPoint, SmallestEpsilon, robust_accuracy, sampled
+from explorer.analysis.adversarial.attacks import Attack
+from explorer.analysis.adversarial.robustness import RobustPoint, SmallestEpsilon, robust_accuracy, sampled
+from explorer.analysis.evaluation.intervals import wilson
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError, ConfigError
 from explorer.store.checkpoints import Classifier

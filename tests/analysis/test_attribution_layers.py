@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional
 
 import models
-from explorer.analysis._trace import trace
 from explorer.analysis.attribution import METHODS, layers
+from explorer.analysis.trace import trace
 from explorer.errors import ConfigError
 from explorer.store.checkpoints import Classifier
 

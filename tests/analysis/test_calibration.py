@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.calibration import calibration_curve
 
-from explorer.analysis.calibration import (
+from explorer.analysis.evaluation.calibration import (
     COLDEST,
     HOTTEST,
     Reliability,
@@ -19,7 +19,7 @@ from explorer.analysis.calibration import (
     fit_temperature,
     tempered,
 )
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.errors import ExplorerError
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from explorer.analysis.comparison import OUTCOMES, Comparison, mcnemar
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.comparison import OUTCOMES, Comparison, mcnemar
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.errors import CheckpointError, DataError
 
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from explorer.analysis.confusion import ConfusedPair, ConfusionMatrix
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.confusion import ConfusedPair, ConfusionMatrix
+from explorer.analysis.evaluation.predictions import Predictions
 
 
 def _matrix(labels, predicted, classes):

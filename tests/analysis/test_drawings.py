@@ -7,9 +7,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import models
-from explorer.analysis.drawings import predict_images
+from explorer.analysis.drawings.verdicts import predict_images
 from explorer.data import catalog
-from explorer.data.drawing import prepare_photo
+from explorer.data.preparation.pipeline import prepare_photo
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError
 from explorer.store.checkpoints import FORMAT, Metadata, load_checkpoint, save_checkpoint

@@ -5,10 +5,10 @@ from scipy import stats
 from torch import nn
 
 from explorer.analysis.attribution import METHODS, Target
-from explorer.analysis.faithfulness import ALIKE, Examination, Verdict, examine
-from explorer.analysis.perturbation import CHANCE, perturbation_curves
-from explorer.analysis.predictions import to_pixels
-from explorer.analysis.randomisation import Randomised, cascade, parametrised_layers, rank_correlations
+from explorer.analysis.evaluation.predictions import to_pixels
+from explorer.analysis.faithfulness.deletion import CHANCE, perturbation_curves
+from explorer.analysis.faithfulness.randomisation import Randomised, cascade, parametrised_layers, rank_correlations
+from explorer.analysis.faithfulness.verdict import ALIKE, Examination, FaithfulnessVerdict, examine
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError, ConfigError
 from explorer.store.catalog import resolve
@@ -192,11 +192,11 @@ def test_a_stage_compares_the_maps_of_the_randomised_network(rectified, image):
 @pytest.mark.parametrize(
     ("explain", "expected"),
     [
-        (_contributions, Verdict.FOLLOWS),
-        (METHODS["integrated-gradients"].with_options(), Verdict.FOLLOWS),
-        (_fresh_noise(3), Verdict.CHANCE),
-        (_edges, Verdict.INDEPENDENT),
-        (lambda classifier, pixels, target: pixels.clone(), Verdict.INDEPENDENT),
+        (_contributions, FaithfulnessVerdict.FOLLOWS),
+        (METHODS["integrated-gradients"].with_options(), FaithfulnessVerdict.FOLLOWS),
+        (_fresh_noise(3), FaithfulnessVerdict.CHANCE),
+        (_edges, FaithfulnessVerdict.INDEPENDENT),
+        (lambda classifier, pixels, target: pixels.clone(), FaithfulnessVerdict.INDEPENDENT),
     ],
     ids=["contributions", "integrated", "noise", "edges", "image"],
 )
@@ -220,12 +220,12 @@ def test_constant_maps_of_random_networks_are_not_another_map(decided, image):
     """A method that answers for the trained network alone: nothing can be said of what its map depends on."""
     explain = lambda classifier, pixels, target: pixels * (classifier is decided)  # noqa: E731
     *_, last = examine(explain, decided, image, torch.tensor([1]))
-    assert last.verdict == Verdict.UNKNOWN
+    assert last.verdict == FaithfulnessVerdict.UNKNOWN
     assert np.isnan(last.similarity)
     assert last.indifferent_to == last.layers
     some = Examination(image, last.curves, ("a",), (_stage("a", np.nan, 0.9, np.nan, 0.8, np.nan),))
     assert some.similarity == pytest.approx(0.85)
-    assert some.verdict == Verdict.INDEPENDENT
+    assert some.verdict == FaithfulnessVerdict.INDEPENDENT
 
 
 def _stage(layer, *signed):
@@ -241,10 +241,10 @@ def test_the_rule_of_the_verdict(decided, image):
     opposite = Examination(image, curves, ("c", "a"), (_stage("c", -0.9, -0.8, -0.7), _stage("a", -0.9, 0.6, 0.1)))
     assert opposite.indifferent_to == ()
     assert opposite.similarity == pytest.approx(0.6)
-    assert opposite.verdict == Verdict.INDEPENDENT
+    assert opposite.verdict == FaithfulnessVerdict.INDEPENDENT
     limit = Examination(image, curves, ("a",), (_stage("a", ALIKE - 0.01),))
-    assert limit.verdict == Verdict.CHANCE
-    assert Examination(image, curves, ()).verdict == Verdict.INDEPENDENT
+    assert limit.verdict == FaithfulnessVerdict.CHANCE
+    assert Examination(image, curves, ()).verdict == FaithfulnessVerdict.INDEPENDENT
 
 
 def test_an_examination_can_be_cancelled(rectified, image):
@@ -278,11 +278,11 @@ def test_a_trained_network():
     pixels = to_pixels(load_split("fashion-mnist", "test").images[:1])
     target = classifier(pixels).argmax(dim=1)
     *_, faithful = examine(METHODS["deep-lift"].with_options(), classifier, pixels, target, repeats=39, draws=2)
-    assert faithful.verdict == Verdict.FOLLOWS
+    assert faithful.verdict == FaithfulnessVerdict.FOLLOWS
     assert faithful.indifferent_to == ()
     guided = METHODS["guided-backpropagation"].with_options()
     *_, last = examine(guided, classifier, pixels, target, repeats=2, draws=3)
     assert last.indifferent_to[:2] == ("network.10", "network.7")
     *_, image = examine(_edges, classifier, pixels, target, repeats=2, draws=1)
-    assert image.verdict == Verdict.INDEPENDENT
+    assert image.verdict == FaithfulnessVerdict.INDEPENDENT
     assert image.indifferent_to == ("network.10", "network.7", "network.3", "network.0")

@@ -4,7 +4,7 @@ import torch
 from safetensors.torch import save_file
 
 import models
-from explorer.analysis.filters import BLUE_TO_RED, Filters, colour, first_layer_filters, grid
+from explorer.analysis.inside.filters import BLUE_TO_RED, Filters, colour, first_layer_filters, grid
 from explorer.data import catalog
 from explorer.errors import CheckpointError
 from explorer.store.checkpoints import FORMAT, Metadata, library_versions, load_checkpoint, save_checkpoint

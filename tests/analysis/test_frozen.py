@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis._frozen import evaluation_model, frozen_copy, placement
+from explorer.analysis.frozen import evaluation_model, frozen_copy, placement
 
 
 def test_a_copy_shares_weights_but_no_module(classifier):

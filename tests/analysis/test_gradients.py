@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.gradient_files import CSV_ROWS, csv_writer, parquet_writer, save_gradients
-from explorer.analysis.gradient_statistics import GradientStatistics, GradientTrials, Moments
-from explorer.analysis.gradients import GradientBatch, input_gradients
+from explorer.analysis.gradients.bulk import GradientBatch, input_gradients
+from explorer.analysis.gradients.files import CSV_ROWS, csv_writer, parquet_writer, save_gradients
+from explorer.analysis.gradients.statistics import GradientStatistics, GradientTrials, Moments
 from explorer.data.splits import Split
 from explorer.errors import CheckpointError, ConfigError, ExplorerError
 

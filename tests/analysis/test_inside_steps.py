@@ -8,13 +8,11 @@ import torch
 from torch import nn
 
 import models
+from explorer.analysis.evaluation.predictions import to_pixels
 from explorer.analysis.inside.activations import activations
 from explorer.analysis.inside.arithmetic import arithmetic
-from explorer.analysis.inside.fields import receptive_fields
-from explorer.analysis.inside.kernels import kernels, weighted
-from explorer.analysis.inside.step import following, hidden
-from explorer.analysis.inside.steps import observe, steps
-from explorer.analysis.predictions import to_pixels
+from explorer.analysis.inside.kernels import kernels, receptive_fields, weighted
+from explorer.analysis.inside.steps import following, hidden, observe, steps
 from explorer.errors import CheckpointError, ConfigError
 from explorer.store.checkpoints import Classifier
 
@@ -255,7 +253,7 @@ def test_the_field_of_a_residual_network_holds_every_pixel_with_a_gradient():
     ("name", "options", "key", "position"), [("cnn", {}, "3", (2, 4)), ("mlp", {"hidden": [5]}, "1", None)]
 )
 def test_the_table_of_one_output_adds_up_and_says_of_which(name, options, key, position):
-    from explorer.ui.inside.output import table
+    from explorer.ui.inside.arithmetic import table
 
     found = arithmetic(made(name, options), IMAGE, key, 2, position)
     header, rows = table(found)

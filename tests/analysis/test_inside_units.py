@@ -10,14 +10,14 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 import models
-from explorer.analysis.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.predictions import Predictions, predict, to_pixels
 from explorer.analysis.inside import saving
 from explorer.analysis.inside.ablation import ablate, one_by_one, without
 from explorer.analysis.inside.embedding import pca, tsne
 from explorer.analysis.inside.steps import steps
 from explorer.analysis.inside.units import activity, strongest
 from explorer.analysis.inside.weights_over_epochs import SHARES, histograms, movements
-from explorer.analysis.predictions import Predictions, predict, to_pixels
 from explorer.data import catalog
 from explorer.data.splits import Split
 from explorer.errors import CheckpointError, ConfigError

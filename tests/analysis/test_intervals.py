@@ -8,11 +8,18 @@ from hypothesis.extra import numpy as arrays
 from scipy.stats import binomtest, norm
 from sklearn import metrics
 
-from explorer.analysis import bootstrap
-from explorer.analysis.bootstrap import bootstrap_averages, draw, exact, first_order
-from explorer.analysis.intervals import AucIntervals, delong, wilson
-from explorer.analysis.predictions import Predictions
-from explorer.analysis.ranking import Rankings
+from explorer.analysis.evaluation import intervals as evaluation_intervals
+from explorer.analysis.evaluation.intervals import (
+    AucIntervals,
+    bootstrap_averages,
+    delong,
+    draw,
+    exact,
+    first_order,
+    wilson,
+)
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.analysis.evaluation.ranking import Rankings
 
 scores = arrays.arrays(np.float64, st.integers(2, 50), elements=st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0]))
 distinct = arrays.arrays(np.float64, st.integers(2, 50), elements=st.floats(0, 1, width=32), unique=True)
@@ -162,9 +169,9 @@ def test_the_seed_decides(random_predictions):
 def test_parts_of_the_work_do_not_change_the_result(random_predictions, monkeypatch):
     p = random_predictions
     rankings = Rankings.from_predictions(p)
-    monkeypatch.setattr(bootstrap, "EXACT", 0)
+    monkeypatch.setattr(evaluation_intervals, "EXACT", 0)
     whole = bootstrap_averages(p, rankings, 20, 5)
-    monkeypatch.setattr(bootstrap, "_AT_ONCE", 900)
+    monkeypatch.setattr(evaluation_intervals, "_AT_ONCE", 900)
     np.testing.assert_allclose(bootstrap_averages(p, rankings, 20, 5), whole, atol=1e-12)
 
 
@@ -180,7 +187,7 @@ def test_parts_of_the_work_do_not_change_the_result(random_predictions, monkeypa
     ],
 )
 def test_what_is_undefined_stays_so(make_predictions, monkeypatch, labels, macro, micro, exact_up_to):
-    monkeypatch.setattr(bootstrap, "EXACT", exact_up_to)
+    monkeypatch.setattr(evaluation_intervals, "EXACT", exact_up_to)
     logits = np.random.default_rng(0).normal(size=(len(labels), 3))
     document = AucIntervals.from_predictions(make_predictions(logits, labels), resamples=20).document()
     assert (document["macro"] != [None, None]) == macro

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis import minimal_change as module
-from explorer.analysis.challenges import (
+from explorer.analysis.adversarial import fewest_pixels as module
+from explorer.analysis.adversarial.fewest_pixels import minimal_change
+from explorer.analysis.drawings.challenges import (
     change,
     changed_pixels,
     drawing_points,
@@ -16,8 +17,7 @@ from explorer.analysis.challenges import (
     fooling_points,
     keeping_points,
 )
-from explorer.analysis.minimal_change import minimal_change
-from explorer.analysis.predictions import predict
+from explorer.analysis.evaluation.predictions import predict
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError
 from explorer.store.catalog import resolve

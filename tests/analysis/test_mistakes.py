@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from explorer.analysis.mistakes import Slices, brightness, ink, ordered
+from explorer.analysis.evaluation.mistakes import Slices, brightness, ink, ordered
 from explorer.errors import ExplorerError
 
 

@@ -6,8 +6,8 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from explorer.analysis.neighbours import features, nearest
-from explorer.analysis.predictions import predict, to_pixels
+from explorer.analysis.drawings.neighbours import features, nearest
+from explorer.analysis.evaluation.predictions import predict, to_pixels
 from explorer.errors import CheckpointError
 from explorer.store.checkpoints import Classifier
 

@@ -7,9 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from explorer.analysis._strangeness import apart, outlines
-from explorer.analysis.novelty import KNOWN, Detector, Memory, energy
-from explorer.analysis.predictions import Predictions, predict
+from explorer.analysis.drawings.out_of_distribution import (
+    KNOWN,
+    Memory,
+    OutOfDistributionDetector,
+    apart,
+    energy,
+    outlines,
+)
+from explorer.analysis.evaluation.predictions import Predictions, predict
 from explorer.data.splits import Split, load_split
 from explorer.errors import CheckpointError, DataError
 from explorer.store.catalog import resolve
@@ -29,7 +35,7 @@ def images():
 @pytest.fixture
 def detector(random_predictions, images):
     memory = Memory.of(a_split(images[300:]))
-    return Detector.from_predictions(random_predictions, images[:300], memory)
+    return OutOfDistributionDetector.from_predictions(random_predictions, images[:300], memory)
 
 
 @given(st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=12))
@@ -70,7 +76,7 @@ def test_a_memory_of_fewer_than_five_images_works(images):
 
 
 def test_energy_alone_has_its_threshold_at_the_percentile(random_predictions):
-    detector = Detector.from_predictions(random_predictions)
+    detector = OutOfDistributionDetector.from_predictions(random_predictions)
     energies = energy(random_predictions.logits)
     flagged = detector.novel(random_predictions.logits, np.zeros((300, 28, 28), np.uint8))
     assert np.array_equal(flagged, energies > np.quantile(energies, KNOWN, method="higher"))
@@ -81,7 +87,7 @@ def test_energy_alone_has_its_threshold_at_the_percentile(random_predictions):
 @pytest.mark.parametrize("share", [0.9, 0.99])
 def test_the_share_of_the_validation_images_is_known(random_predictions, images, share):
     memory = Memory.of(a_split(images[300:]))
-    detector = Detector.from_predictions(random_predictions, images[:300], memory, share)
+    detector = OutOfDistributionDetector.from_predictions(random_predictions, images[:300], memory, share)
     flagged = detector.novel(random_predictions.logits, images[:300])
     assert abs(flagged.mean() - (1 - share)) <= 2 / 300
 
@@ -111,7 +117,7 @@ def test_each_score_finds_what_the_other_does_not(detector, random_predictions, 
 
 
 def test_the_higher_the_energy_the_higher_the_rank(random_predictions, images):
-    detector = Detector.from_predictions(random_predictions)
+    detector = OutOfDistributionDetector.from_predictions(random_predictions)
     judged = [detector.judge(np.full(10, -level), images[0]) for level in np.linspace(-6, 6, 30)]
     for values in (
         [one.score for one in judged],
@@ -124,7 +130,7 @@ def test_the_higher_the_energy_the_higher_the_rank(random_predictions, images):
 
 
 def test_the_score_is_one_at_the_percentile_and_nothing_at_the_median(random_predictions):
-    detector = Detector.from_predictions(random_predictions)
+    detector = OutOfDistributionDetector.from_predictions(random_predictions)
     energies = energy(random_predictions.logits)
     marks = np.quantile(energies, [0.1, 0.5, 0.99])
     np.testing.assert_allclose(detector.usual["energy"].excess(marks), [0, 0, 1], atol=1e-12)
@@ -148,14 +154,14 @@ def test_confidence_does_not_make_up_for_a_strange_picture(detector, images):
 
 def test_without_validation_images_it_says_so(make_predictions):
     with pytest.raises(DataError, match="no validation images"):
-        Detector.from_predictions(make_predictions(np.zeros((0, 10)), []))
+        OutOfDistributionDetector.from_predictions(make_predictions(np.zeros((0, 10)), []))
 
 
 def test_a_large_validation_split_is_judged_by_two_thousand(make_predictions):
     n = 2500
     logits = np.random.default_rng(0).normal(size=(n, 10))
     images = np.zeros((n, 28, 28), np.uint8)
-    detector = Detector.from_predictions(
+    detector = OutOfDistributionDetector.from_predictions(
         make_predictions(logits, np.arange(n) % 10), images, Memory.of(a_split(images[:20]))
     )
     assert {len(usual.values) for usual in detector.usual.values()} == {2000}
@@ -198,7 +204,7 @@ def test_letters_and_several_digits_are_none_of_these():
 
     checkpoint = load_checkpoint(resolve("mnist-lenet"))
     classifier = checkpoint.classifier()
-    detector = Detector.of(checkpoint, "mnist", classifier)
+    detector = OutOfDistributionDetector.of(checkpoint, "mnist", classifier)
     generator, test = np.random.default_rng(1), load_split("mnist", "test")
     kinds = {
         "letters": figures.many(40, "mnist", lambda k: figures.written(generator, "AKEHM"[k % 5])),
@@ -221,7 +227,9 @@ def test_a_shipped_checkpoint_knows_its_own(name, other, least):
         checkpoint.dataset, "validation", validation.images[:1000], validation.labels[:1000], validation.indices[:1000]
     )
     memory = Memory.of(load_split(checkpoint.dataset, "train"), 2000)
-    detector = Detector.from_predictions(Predictions.compute(checkpoint, part, classifier), part.images, memory)
+    detector = OutOfDistributionDetector.from_predictions(
+        Predictions.compute(checkpoint, part, classifier), part.images, memory
+    )
     noise = np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
     shares = [
         detector.novel(predict(classifier, images), images).mean()

@@ -6,8 +6,8 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from explorer.analysis.nudging import direction, nudge
-from explorer.analysis.predictions import predict, to_pixels
+from explorer.analysis.drawings.gradient_steps import direction, nudge
+from explorer.analysis.evaluation.predictions import predict, to_pixels
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError
 from explorer.store.catalog import resolve

@@ -4,9 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from explorer.analysis.operating_points import OperatingPoints, spread
-from explorer.analysis.ranking import Rankings, rank
-from explorer.analysis.thresholds import elements_at
+from explorer.analysis.evaluation.ranking import Rankings, rank
+from explorer.analysis.evaluation.thresholds import OperatingPoints, elements_at, spread
 
 values = st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0])
 

@@ -9,8 +9,8 @@ from hypothesis.extra import numpy as arrays
 from sklearn import metrics
 from sklearn.preprocessing import label_binarize
 
-from explorer.analysis.precision_recall import PrecisionRecallCurves, binary_precision_recall
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.precision_recall import PrecisionRecallCurves, binary_precision_recall
+from explorer.analysis.evaluation.predictions import Predictions
 
 scores = arrays.arrays(np.float64, st.integers(1, 60), elements=st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0]))
 distinct = arrays.arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1, width=32), unique=True)

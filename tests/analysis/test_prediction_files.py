@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from explorer.analysis.prediction_files import (
+from explorer.analysis.evaluation.prediction_files import (
     load_pictures,
     load_predictions,
     load_shipped,
@@ -14,7 +14,7 @@ from explorer.analysis.prediction_files import (
     save_shipped,
     shipped_file,
 )
-from explorer.analysis.predictions import predict
+from explorer.analysis.evaluation.predictions import predict
 from explorer.data.splits import Split, load_split
 from explorer.errors import ExplorerError, RunError
 from explorer.store.catalog import shipped

@@ -5,7 +5,7 @@ import torch
 from sklearn import metrics
 
 import models
-from explorer.analysis.predictions import Predictions, predict, to_pixels
+from explorer.analysis.evaluation.predictions import Predictions, predict, to_pixels
 from explorer.errors import CheckpointError, DataError
 from explorer.store.checkpoints import Metadata, load_checkpoint, save_checkpoint
 from models.registry import InputShape

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from explorer.analysis.predictions import Predictions
-from explorer.analysis.rejection import CoverageCurve
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.analysis.evaluation.rejection import CoverageCurve
 
 
 @st.composite

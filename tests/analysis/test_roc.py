@@ -8,9 +8,9 @@ from hypothesis.extra import numpy as arrays
 from sklearn import metrics
 from sklearn.preprocessing import label_binarize
 
-from explorer.analysis.predictions import Predictions
-from explorer.analysis.ranking import Rankings
-from explorer.analysis.roc import RocCurve, RocCurves, binary_curve
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.analysis.evaluation.ranking import Rankings
+from explorer.analysis.evaluation.roc import RocCurve, RocCurves, binary_curve
 
 # Few distinct values, so that ties within and between the classes are common.
 scores = arrays.arrays(np.float64, st.integers(2, 60), elements=st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0]))

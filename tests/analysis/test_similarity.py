@@ -3,8 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.similarity import similar_order
+from explorer.analysis.evaluation.confusion import ConfusionMatrix, similar_order
 
 
 def _matrix(counts):

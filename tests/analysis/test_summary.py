@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from explorer.analysis.calibration import Reliability
-from explorer.analysis.intervals import AucIntervals, wilson
-from explorer.analysis.summary import Headline, evaluation_document, write_predictions_csv
+from explorer.analysis.evaluation.calibration import Reliability
+from explorer.analysis.evaluation.intervals import AucIntervals, wilson
+from explorer.analysis.evaluation.summary import Headline, evaluation_document, write_predictions_csv
 from explorer.errors import ExplorerError
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explorer.analysis.thinning import PLOT, TOLERANCE, simplify
+from explorer.analysis.evaluation.precision_recall import PLOT, TOLERANCE, simplify
 
 
 def _distances(points, start, end):

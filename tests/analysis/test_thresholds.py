@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from explorer.analysis.precision_recall import PrecisionRecallCurves
-from explorer.analysis.predictions import Predictions
-from explorer.analysis.roc import RocCurves
-from explorer.analysis.thresholds import crossing, elements_at
+from explorer.analysis.evaluation.precision_recall import PrecisionRecallCurves
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.analysis.evaluation.roc import RocCurves
+from explorer.analysis.evaluation.thresholds import crossing, elements_at
 
 
 @st.composite

@@ -19,7 +19,7 @@ import pytest
 from explorer.paths import ROOT
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint, save_checkpoint
-from explorer.training import supervisor
+from explorer.training.queue import supervisor
 from tests.browser.marks import NASTY, PATIENCE
 from tests.pages import samples
 

@@ -27,8 +27,8 @@ SCRIPT = dedent(
     import streamlit as st
     from PIL import Image
 
-    from explorer.data.pictures import read_picture
-    from explorer.data.placement import average_cells
+    from explorer.data.preparation.pictures import read_picture
+    from explorer.data.preparation.steps import average_cells
     from explorer.errors import ImageError
     from explorer.ui import canvas
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from explorer.experiments import duels
 from explorer.store import runs
-from explorer.studies import duels
-from explorer.training import queue, steering
 from explorer.training.config import TrainConfig
-from explorer.ui import duel_words
+from explorer.training.queue import requests, steering
+from explorer.ui.experiments import progress
 from tests.browser.marks import CHARTS_KEPT, becomes, settled, watch_charts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -25,7 +25,7 @@ PATIENCE = 120_000
 @pytest.fixture(scope="module")
 def started(launch: Callable[..., Any], supervise: Callable[[Path], None]) -> Iterator[Any]:
     """The application with a run to take the settings of, and a supervisor that ends with the tests."""
-    server = launch(lambda: queue.stop(runs.create(SMALL.model_dump(mode="json"), NAME)))
+    server = launch(lambda: requests.stop(runs.create(SMALL.model_dump(mode="json"), NAME)))
     supervise(server.home)
     yield server
     server.stop()
@@ -89,8 +89,8 @@ def test_a_duel_is_filled_in_fought_and_judged(started, visit):
     found = duels.difference(duel)
     assert found.n == 2
     said = page.get_by_test_id("stAlert").inner_text()
-    assert duel_words.points(abs(found.mean), "") in said
-    assert all(duel_words.points(abs(end), "") in said for end in (found.low, found.high))
+    assert progress.points(abs(found.mean), "") in said
+    assert all(progress.points(abs(end), "") in said for end in (found.low, found.high))
     assert ("is better by" in said) == found.is_distinguishable
     page.wait_for_function("() => document.querySelectorAll('[data-testid=stVegaLiteChart] svg').length === 3")
     becomes(page, page.get_by_test_id("stProgress").count, lambda count: count == 0)

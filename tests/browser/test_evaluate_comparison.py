@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from explorer.ui import theme
+from explorer.ui.kit import theme
 from tests.browser.marks import settled
 
 pytestmark = pytest.mark.browser

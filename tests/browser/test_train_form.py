@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from explorer.training import supervisor
+from explorer.training.queue import supervisor
 from tests.browser.marks import becomes, settled
 
 pytestmark = pytest.mark.browser

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import pytest
 
 from explorer.store import runs
-from explorer.training import steering
 from explorer.training.config import TrainConfig
-from explorer.ui import config_link
+from explorer.training.queue import steering
+from explorer.ui.kit import training_form
 from tests.browser.marks import CHARTS_KEPT, watch_charts
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -46,7 +46,7 @@ def begin(started: Any, visit: Any, **settings: Any) -> tuple[Any, runs.Run]:
     """Open the page with a configuration, press Start, and return the page and its run."""
     config = TrainConfig(**CONFIG | settings)
     before = {run.id for run in runs.list_runs()}
-    page = opened(visit, f"{started.url}/train?{urlencode(config_link.parameters(config))}")
+    page = opened(visit, f"{started.url}/train?{urlencode(training_form.parameters(config))}")
     page.get_by_role("button", name="Start training").click()
     until(lambda: {run.id for run in runs.list_runs()} > before)
     (run,) = [run for run in runs.list_runs() if run.id not in before]

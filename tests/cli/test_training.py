@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from explorer.cli.progress import TrainingProgress
+from explorer.cli.output import TrainingProgress
 from explorer.paths import ROOT
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint

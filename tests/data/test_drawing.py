@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from explorer.data import pictures
-from explorer.data.colour import to_grey
-from explorer.data.drawing import EMPTY, prepare_drawing, prepare_photo, read_image, read_picture
+from explorer.data.preparation import pictures
+from explorer.data.preparation.pipeline import EMPTY, prepare_drawing, prepare_photo, read_image, read_picture
+from explorer.data.preparation.steps import to_grey
 from explorer.data.splits import load_split
 from explorer.errors import ImageError
 

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from explorer.data import _own_files, catalog, idx, own_set, own_sets
-from explorer.data.own_set_export import FEWEST, publish, to_idx, to_npz, to_png
+from explorer.data import catalog, idx
+from explorer.data.own import files, set, sets
+from explorer.data.own.export import FEWEST, publish, to_idx, to_npz, to_png
 from explorer.data.splits import SPLITS, load_split
 from explorer.errors import DataError
 from explorer.paths import ROOT
@@ -27,7 +28,7 @@ def image(seed):
 
 @pytest.fixture
 def own(home):
-    return own_sets.create("Ours", "mnist")
+    return sets.create("Ours", "mnist")
 
 
 @pytest.fixture
@@ -36,13 +37,13 @@ def filled(own):
     n = 30
     numbers = np.arange(1, n + 1)
     images = np.stack([image(seed) for seed in range(n)])
-    drawings = _own_files.Drawings(images, numbers % 5, numbers, numbers, 0 * numbers)
-    _own_files.write_drawings(own.path, drawings)
+    drawings = files.Drawings(images, numbers % 5, numbers, numbers, 0 * numbers)
+    files.write_drawings(own.path, drawings)
     return own
 
 
 def add_many(number, first, count):
-    own = own_sets.get(number)
+    own = sets.get(number)
     for seed in range(first, first + count):
         own.add(image(seed), seed % 10)
 
@@ -52,7 +53,7 @@ def add_many(number, first, count):
 
 def test_what_was_added_is_there(own, home):
     changes = [own.add(image(seed), seed) for seed in range(3)]
-    again = own_sets.get(own.id)
+    again = sets.get(own.id)
     drawings = again.read()
     assert np.array_equal(drawings.images, np.stack([image(seed) for seed in range(3)]))
     assert drawings.labels.tolist() == [0, 1, 2]
@@ -90,13 +91,13 @@ def test_delete_and_undo(own):
 
 def test_undo_takes_back_ones_own_change_whatever_others_did(own):
     mine = own.add(image(0), 0)
-    theirs = own_sets.get(own.id).add(image(1), 1)
+    theirs = sets.get(own.id).add(image(1), 1)
     own.undo(mine)
     assert own.read().ids.tolist() == [theirs.drawing]
 
 
 def test_only_the_last_deletions_can_be_undone(own, monkeypatch):
-    monkeypatch.setattr(own_set, "DELETED_KEPT", 2)
+    monkeypatch.setattr(set, "DELETED_KEPT", 2)
     changes = [own.delete(own.add(image(seed), 0).drawing) for seed in range(4)]
     with pytest.raises(DataError, match="no longer in the set"):
         own.undo(changes[0])
@@ -105,7 +106,7 @@ def test_only_the_last_deletions_can_be_undone(own, monkeypatch):
 
 
 def test_a_number_is_never_used_again(own, monkeypatch):
-    monkeypatch.setattr(own_set, "DELETED_KEPT", 0)
+    monkeypatch.setattr(set, "DELETED_KEPT", 0)
     first = own.delete(own.add(image(0), 0).drawing)
     second = own.add(image(1), 1)
     assert second.drawing > first.drawing
@@ -128,7 +129,7 @@ def test_impossible_drawings_are_refused(own, drawing, label):
 
 
 def test_a_full_set_says_so(filled, monkeypatch):
-    monkeypatch.setattr(own_set, "MAX_DRAWINGS", 30)
+    monkeypatch.setattr(set, "MAX_DRAWINGS", 30)
     with pytest.raises(DataError, match="at most 30 drawings"):
         filled.add(image(0), 0)
     filled.delete(1)
@@ -137,10 +138,10 @@ def test_a_full_set_says_so(filled, monkeypatch):
 
 
 def test_ten_thousand_drawings_fit(own):
-    n = own_set.MAX_DRAWINGS
+    n = set.MAX_DRAWINGS
     numbers = np.arange(n)
-    _own_files.write_drawings(
-        own.path, _own_files.Drawings(np.zeros((n, 28, 28), np.uint8), numbers % 10, numbers, numbers, 0 * numbers)
+    files.write_drawings(
+        own.path, files.Drawings(np.zeros((n, 28, 28), np.uint8), numbers % 10, numbers, numbers, 0 * numbers)
     )
     assert own.counts() == (n // 10,) * 10
 
@@ -169,7 +170,7 @@ def test_threads_lose_nothing_and_find_one_set(home):
     found = []
 
     def work(first):
-        own = own_sets.for_dataset("mnist")
+        own = sets.for_dataset("mnist")
         found.append(own.id)
         add_many(own.id, first, 4)
 
@@ -179,12 +180,12 @@ def test_threads_lose_nothing_and_find_one_set(home):
     for thread in threads:
         thread.join()
     assert len(set(found)) == 1
-    assert sum(own_sets.get(found[0]).counts()) == 16
+    assert sum(sets.get(found[0]).counts()) == 16
 
 
 def test_one_who_waits_too_long_is_told(own, monkeypatch):
-    monkeypatch.setattr(own_set, "LOCK_SECONDS", 0.05)
-    with own_set.locked(own.path), pytest.raises(DataError, match="Another window"):
+    monkeypatch.setattr(set, "LOCK_SECONDS", 0.05)
+    with set.locked(own.path), pytest.raises(DataError, match="Another window"):
         own.add(image(0), 0)
 
 
@@ -193,11 +194,11 @@ def test_one_who_waits_too_long_is_told(own, monkeypatch):
 
 def test_names_are_data(home):
     name = "../../etc/passwd <b>**x**</b> `"
-    own = own_sets.create(name, "mnist")
+    own = sets.create(name, "mnist")
     assert own.name == name
-    assert own.path.parent == own_sets.folder()
-    assert own.rename("Other\n name").name == own_sets.get(own.id).name == "Other name"
-    assert [one.id for one in own_sets.list_sets()] == [own.id]
+    assert own.path.parent == sets.folder()
+    assert own.rename("Other\n name").name == sets.get(own.id).name == "Other name"
+    assert [one.id for one in sets.list_sets()] == [own.id]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 121])
@@ -205,34 +206,34 @@ def test_impossible_names_are_refused(own, name):
     with pytest.raises(DataError, match="1 to 120 characters"):
         own.rename(name)
     with pytest.raises(DataError, match="1 to 120 characters"):
-        own_sets.create(name, "mnist")
+        sets.create(name, "mnist")
 
 
 @pytest.mark.parametrize("number", ["", "..", "../sets", "20250101-0123456g", "20250101-01234567", "a/b"])
 def test_ids_that_are_none_are_refused(home, number):
     with pytest.raises(DataError, match="no such set"):
-        own_sets.get(number)
+        sets.get(number)
 
 
 def test_sets_are_listed_by_data_set_the_oldest_first(home):
-    made = [own_sets.create(str(number), dataset) for number, dataset in enumerate(("mnist", "fashion-mnist", "mnist"))]
+    made = [sets.create(str(number), dataset) for number, dataset in enumerate(("mnist", "fashion-mnist", "mnist"))]
     made[0].rename("renamed")
-    assert [one.id for one in own_sets.list_sets()] == [one.id for one in made]
-    assert own_sets.for_dataset("mnist").id == made[0].id
-    assert [one.id for one in own_sets.list_sets("fashion-mnist")] == [made[1].id]
+    assert [one.id for one in sets.list_sets()] == [one.id for one in made]
+    assert sets.for_dataset("mnist").id == made[0].id
+    assert [one.id for one in sets.list_sets("fashion-mnist")] == [made[1].id]
 
 
 def test_unknown_data_sets_have_no_drawings(home):
     with pytest.raises(DataError, match="no data set"):
-        own_sets.create("x", "../mnist")
+        sets.create("x", "../mnist")
 
 
 def test_a_removed_set_is_gone_and_takes_nothing(own):
     own.add(image(0), 0)
-    own_sets.remove(own.id)
+    sets.remove(own.id)
     with pytest.raises(DataError):
         own.add(image(1), 0)
-    assert own_sets.list_sets() == ()
+    assert sets.list_sets() == ()
 
 
 # ---- damage
@@ -280,7 +281,7 @@ def test_arrays_that_cannot_be_are_damage(filled, changed):
 
 def test_a_bomb_is_not_unpacked(filled):
     with zipfile.ZipFile(filled.path / "drawings.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("images.npy", bytes(_own_files.MAX_BYTES + 1))
+        archive.writestr("images.npy", bytes(files.MAX_BYTES + 1))
     with pytest.raises(DataError, match="damaged"):
         filled.read()
 
@@ -289,8 +290,8 @@ def test_a_bomb_is_not_unpacked(filled):
 def test_a_damaged_description_is_named(own, content):
     (own.path / "set.json").write_bytes(content)
     with pytest.raises(DataError, match="missing or damaged"):
-        own_sets.get(own.id)
-    assert own_sets.list_sets() == ()
+        sets.get(own.id)
+    assert sets.list_sets() == ()
 
 
 def test_a_full_disk_loses_nothing(filled, monkeypatch):
@@ -299,7 +300,7 @@ def test_a_full_disk_loses_nothing(filled, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_own_files, "write_bytes", full)
+    monkeypatch.setattr(files, "write_bytes", full)
     with pytest.raises(DataError, match="No space left"):
         filled.add(image(0), 0)
     assert (filled.path / "drawings.npz").read_bytes() == before
@@ -342,7 +343,7 @@ def test_names_of_files_are_plain_and_empty_sets_have_none(filled, own, export):
     assert set(export(renamed).name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
     assert export(filled) == export(filled)
     with pytest.raises(DataError, match="nothing to export"):
-        export(own_sets.create("empty", "mnist"))
+        export(sets.create("empty", "mnist"))
 
 
 # ---- as a data set

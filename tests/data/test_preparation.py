@@ -10,14 +10,32 @@ from scipy import ndimage
 
 from benchmarks.altered import EFFECTS, Alteration, altered, draw_alteration
 from benchmarks.preparation import CHECKPOINTS, round_trip
-from explorer.analysis.predictions import predict
+from explorer.analysis.evaluation.predictions import predict
 from explorer.data import catalog
-from explorer.data.drawing import ALL, each_left_out, prepare_drawing, prepare_photo, read_picture, recipe_for
-from explorer.data.ground import even_out, lift, without_rulings
-from explorer.data.placement import ink_box
-from explorer.data.preparation import STEP_NAMES, Normalisation
+from explorer.data.preparation.pipeline import (
+    ALL,
+    each_left_out,
+    prepare_drawing,
+    prepare_photo,
+    read_picture,
+    recipe_for,
+)
+from explorer.data.preparation.stages import STEP_NAMES, Normalisation
+from explorer.data.preparation.steps import (
+    FITTING,
+    THICK,
+    THIN,
+    USUAL,
+    _shrunk,
+    even_out,
+    filled,
+    fitted,
+    ink_box,
+    lift,
+    width,
+    without_rulings,
+)
 from explorer.data.splits import load_split
-from explorer.data.stroke import FITTING, THICK, THIN, USUAL, _shrunk, filled, fitted, width
 from explorer.store.catalog import resolve
 from explorer.store.checkpoints import load_checkpoint
 

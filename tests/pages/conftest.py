@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from explorer.paths import ROOT
 from explorer.store import catalog
 from explorer.store.runs import Run
-from explorer.training import supervisor
+from explorer.training.queue import supervisor
 
 
 def _samples() -> ModuleType:

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 import models
-from explorer.analysis.predictions import to_pixels
+from explorer.analysis.evaluation.predictions import to_pixels
 from explorer.data import catalog
 from explorer.data.splits import load_split
 from explorer.store.checkpoints import FORMAT, Metadata, library_versions, save_checkpoint

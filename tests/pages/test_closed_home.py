@@ -6,7 +6,7 @@ import pytest
 
 from explorer.store import runs
 from explorer.store.runs import Status
-from explorer.training import queue, supervisor
+from explorer.training.queue import requests, supervisor
 
 PAGES = ("home", "train", "runs", "duel", "evaluate", "explain", "inside", "draw")
 _ensure = supervisor.ensure
@@ -17,7 +17,7 @@ def closed(home, run, mount, monkeypatch):
     """Close the home, in which a run waits and another was being computed when its process was killed."""
     monkeypatch.setattr(supervisor, "ensure", _ensure)
     config = {"model": "mlp", "dataset": "fashion-mnist", "epochs": 4}
-    queue.add(runs.create(config, "waits"))
+    requests.add(runs.create(config, "waits"))
     killed = runs.create(config, "killed")
     killed.write_status(Status(state="running", epoch=1, epochs=4))
     (killed.path / "lock").touch()

@@ -10,16 +10,16 @@ from PIL import Image
 from scipy.special import softmax
 from sklearn.neighbors import NearestNeighbors
 
-from explorer.analysis.nudging import nudge
-from explorer.analysis.predictions import to_pixels
-from explorer.data.drawing import Normalisation, Steps, prepare_drawing, prepare_photo, read_picture
+from explorer.analysis.drawings.gradient_steps import nudge
+from explorer.analysis.evaluation.predictions import to_pixels
+from explorer.data.preparation.pipeline import Normalisation, Steps, prepare_drawing, prepare_photo, read_picture
 from explorer.data.splits import load_split
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint
-from explorer.ui import known
 from explorer.ui.canvas import SIDE, Drawing
 from explorer.ui.draw import start
-from explorer.ui.draw.sight import View
+from explorer.ui.draw.predictions import ModelPrediction
+from explorer.ui.kit import reference as kit_reference
 
 KEY = "canvas:draw"
 
@@ -34,7 +34,7 @@ class Waiting:
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch):
     """Leave the validation images alone, except where a test asks for them."""
-    monkeypatch.setattr(known, "job", lambda model, dataset: Waiting)
+    monkeypatch.setattr(kit_reference, "job", lambda model, dataset: Waiting)
 
 
 def texts(app):
@@ -284,15 +284,15 @@ def test_the_nearest_training_images_are_those_of_scikit_learn(drawn, drawing):
 
 
 def test_noise_is_none_of_these_and_a_garment_is(run):
-    from explorer.analysis.novelty import Detector
+    from explorer.analysis.drawings.out_of_distribution import OutOfDistributionDetector
 
     test = load_split("fashion-mnist", "test")
     noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
     model = type("Model", (), {"checkpoint": small()})
-    learnt = known._learn(small(), "fashion-mnist", small().classifier())
-    assert isinstance(learnt.detector, Detector)
+    learnt = kit_reference._learn(small(), "fashion-mnist", small().classifier())
+    assert isinstance(learnt.detector, OutOfDistributionDetector)
     for image, novel in ((noise, True), (test.images[0], False)):
-        view = View(np.log(probabilities(image)), model)
+        view = ModelPrediction(np.log(probabilities(image)), model)
         logits = small().classifier()(to_pixels(image[None])).double().detach().numpy()[0]
         assert softmax(logits) == pytest.approx(probabilities(image))
         assert learnt.judge(logits, image).novel is novel
@@ -302,10 +302,10 @@ def test_noise_is_none_of_these_and_a_garment_is(run):
 
 def test_confidence_is_held_against_the_validation_images():
     confidence = np.r_[np.full(30, 0.85), np.full(5, 0.95), np.full(40, 1.0)]
-    found = known.Known(None, confidence, np.r_[np.arange(30) < 21, np.ones(45, bool)])
-    assert found.trust(0.8) == known.Trust(0.8, 0.9, 21, 30)
+    found = kit_reference.Known(None, confidence, np.r_[np.arange(30) < 21, np.ones(45, bool)])
+    assert found.trust(0.8) == kit_reference.Trust(0.8, 0.9, 21, 30)
     assert found.trust(0.95) is None
-    assert found.trust(1.0) == known.Trust(0.99, 1.0, 40, 40)
+    assert found.trust(1.0) == kit_reference.Trust(0.99, 1.0, 40, 40)
 
 
 def test_ink_too_faint_to_prepare_is_a_message(open_page, run):

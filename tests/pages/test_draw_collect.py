@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from explorer.analysis.challenges import changed_pixels
-from explorer.analysis.intervals import wilson
-from explorer.data import catalog, own_sets
-from explorer.data.drawing import prepare_drawing
+from explorer.analysis.drawings.challenges import changed_pixels
+from explorer.analysis.evaluation.intervals import wilson
+from explorer.data import catalog
+from explorer.data.own import sets
+from explorer.data.preparation.pipeline import prepare_drawing
 from explorer.data.splits import load_split
+from explorer.experiments import fine_tuning
 from explorer.store import runs, scores
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint
-from explorer.studies import tuning
-from explorer.training import supervisor
+from explorer.training.queue import supervisor
 from explorer.ui.canvas import SIDE, Drawing
 from explorer.ui.draw import challenges, known
 
@@ -70,7 +71,7 @@ def page(open_page, run, drawing):
 
 def test_a_drawing_is_kept_under_its_right_name_and_undone(page, drawing):
     app = press(page(part="collect", meant="Bag"), "collect-keep")
-    (own,) = own_sets.list_sets("fashion-mnist")
+    (own,) = sets.list_sets("fashion-mnist")
     kept = own.read()
     assert kept.labels.tolist() == [8]
     assert np.array_equal(kept.images[0], prepare_drawing(drawing.pixels, "fashion-mnist").image)
@@ -83,12 +84,12 @@ def test_a_drawing_is_kept_under_its_right_name_and_undone(page, drawing):
 def test_nothing_is_kept_without_a_name(page):
     app = press(page(part="collect"), "collect-keep")
     assert said(app, "Say first what it is.")
-    assert own_sets.list_sets() == ()
+    assert sets.list_sets() == ()
 
 
 @pytest.fixture
 def filled(run):
-    own = own_sets.create(NASTY, "fashion-mnist")
+    own = sets.create(NASTY, "fashion-mnist")
     test = load_split("fashion-mnist", "test")
     for row in range(16):
         own.add(test.images[row], int(test.labels[row]))
@@ -96,7 +97,7 @@ def filled(run):
 
 
 def test_the_model_is_judged_on_the_drawings(page, filled):
-    from explorer.analysis.predictions import predict
+    from explorer.analysis.evaluation.predictions import predict
 
     app = page(part="collect", set=filled.id)
     classifier = load_checkpoint(imported_folder() / "small.safetensors").classifier()
@@ -114,7 +115,7 @@ def test_the_model_is_judged_on_the_drawings(page, filled):
 def test_the_drawings_are_judged_on_the_page_evaluate(open_page, page, filled):
     from sklearn.metrics import accuracy_score
 
-    from explorer.analysis.predictions import predict
+    from explorer.analysis.evaluation.predictions import predict
 
     app = press(page(part="collect", set=filled.id), "collect-evaluate")
     assert app.title[0].value == "Evaluate"
@@ -148,7 +149,7 @@ def test_another_set_is_begun(page, filled):
     app = page(part="collect")
     app.text_input(key="collect-name").set_value("  Second  one ").run()
     press(app, "collect-create")
-    assert [one.name for one in own_sets.list_sets()] == [NASTY, "Second one"]
+    assert [one.name for one in sets.list_sets()] == [NASTY, "Second one"]
     assert said(app, "The set Second one is empty so far")
     app.text_input(key="collect-name").set_value(" ").run()
     press(app, "collect-create")
@@ -168,7 +169,7 @@ def test_a_copy_is_tuned_as_a_run(page, filled, monkeypatch):
     app = press(page(part="collect", set=filled.id), "collect-tune")
     (made,) = submitted
     assert made.config["initial"] == "small"
-    assert [found.id for found in tuning.tuned_on(filled)] == [made.id]
+    assert [found.id for found in fine_tuning.tuned_on(filled)] == [made.id]
     assert said(app, "The copy is in the queue")
     made.write_status(runs.Status(state="failed", message="Out of *memory*"))
     app.run()
@@ -202,7 +203,7 @@ def test_the_classes_of_the_round_are_drawn_against_the_servers_clock(page, draw
 def _probabilities(image):
     from scipy.special import softmax
 
-    from explorer.analysis.predictions import predict
+    from explorer.analysis.evaluation.predictions import predict
 
     classifier = load_checkpoint(imported_folder() / "small.safetensors").classifier()
     return softmax(predict(classifier, image[None])[0].astype(np.float64))

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
+from explorer.experiments import duels
 from explorer.store import bin as runs_bin
 from explorer.store import runs
-from explorer.studies import duels
-from explorer.training import queue, supervisor
 from explorer.training.config import TrainConfig
-from explorer.ui.duel_filling import SUGGESTIONS
+from explorer.training.queue import requests, supervisor
+from explorer.ui.experiments.filling import SUGGESTIONS
 
 CONFIG = TrainConfig.parse({"options": {"hidden": [16]}, "epochs": 2, "subset": 100, "device": "cpu"})
 
@@ -16,7 +16,7 @@ CONFIG = TrainConfig.parse({"options": {"hidden": [16]}, "epochs": 2, "subset": 
 def queued(alone, monkeypatch):
     """Ids of the runs that were queued; none is computed."""
     found = []
-    monkeypatch.setattr(supervisor, "submit", lambda run: found.append(run.id) or queue.add(run))
+    monkeypatch.setattr(supervisor, "submit", lambda run: found.append(run.id) or requests.add(run))
     return found
 
 
@@ -36,9 +36,9 @@ def finish(run, *accuracies):
 def fought(differences=(0.01, 0.012, 0.011), field="optimizer", other="sgd"):
     """Return a duel that is over, whose side b is better by these shares."""
     duel = duels.start(CONFIG, field, other, len(differences))
-    queue.remove(duel.side("a")[0])
+    requests.remove(duel.side("a")[0])
     for (one, two), difference in zip(duel.pairs(), differences, strict=True):
-        queue.remove(one)
+        requests.remove(one)
         finish(one, 0.5, 0.8)
         finish(two, 0.5, 0.8 + difference)
     return duel
@@ -175,7 +175,7 @@ def test_a_preset_fills_the_form_with_its_other_settings(open_page):
 
 def test_a_run_fills_the_form(open_page):
     run = runs.create(CONFIG.model_dump(mode="json") | {"seed": 7, "weight_decay": 0.001}, "<b>mine</b>")
-    queue.stop(run)
+    requests.stop(run)
     app = open_page("duel")
     app.selectbox(key="duel-run").select(run.id).run()
     assert not app.exception
@@ -263,11 +263,11 @@ def test_a_duel_in_the_queue_is_paused_and_resumed(open_page, queued):
     app = open_page("duel")
     app.button(key="duel-pause").click().run()
     assert not app.exception
-    assert queue.pending() == []
+    assert requests.pending() == []
     app.run()
     app.button(key="duel-resume").click().run()
     assert not app.exception
-    assert queue.pending() == [duel.runs["a"][0]]
+    assert requests.pending() == [duel.runs["a"][0]]
 
 
 def test_a_duel_that_is_discarded_lies_in_the_bin_and_the_next_one_is_shown(open_page, queued):
@@ -283,7 +283,7 @@ def test_a_duel_that_is_discarded_lies_in_the_bin_and_the_next_one_is_shown(open
     app.checkbox(key=f"duel-discard-sure-{older.id}").check().run()
     app.button(key="duel-discard").click().run()
     assert not app.exception
-    assert runs.list_runs() == queue.pending() == []
+    assert runs.list_runs() == requests.pending() == []
     assert app.button(key="duel-empty-optimizer")
 
 

@@ -9,13 +9,13 @@ from safetensors.torch import load_file
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from sklearn.neighbors import NearestNeighbors
 
-from explorer.analysis.prediction_files import save_predictions
+from explorer.analysis.evaluation.prediction_files import save_predictions
 from explorer.data.catalog import get
 from explorer.data.splits import load_split
 from explorer.store.catalog import imported_folder
-from explorer.ui import cache, state
 from explorer.ui.evaluate import matrix as section
-from explorer.ui.evaluate.results import Results
+from explorer.ui.evaluate.scope import Results
+from explorer.ui.kit import cache, state
 
 
 @pytest.fixture

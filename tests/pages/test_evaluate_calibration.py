@@ -5,12 +5,12 @@ import torch
 from safetensors.torch import load_file
 from scipy.optimize import minimize_scalar
 
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.catalog import get
 from explorer.data.splits import load_split
 from explorer.store.catalog import imported_folder
-from explorer.ui.evaluate import calibration_words
-from explorer.ui.formats import percent
+from explorer.ui.evaluate import calibration
+from explorer.ui.kit.numbers import percent
 
 
 def logits_and_labels(split):
@@ -91,7 +91,7 @@ def test_only_its_own_training_images_flatter(open_page, run):
     predictions = Predictions(
         np.eye(10, dtype=np.float32), np.arange(10), np.arange(10), tuple("0123456789"), "x", "d", "train"
     )
-    assert "are the 4 images" in calibration_words.training(predictions, 4)
+    assert "are the 4 images" in calibration.training(predictions, 4)
 
 
 def test_two_models_have_both_curves(open_page, run):

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_s
 from streamlit.testing.v1 import AppTest
 
 from explorer.errors import CheckpointError
-from explorer.ui import cache
+from explorer.ui.kit import cache
 
 SECTION = "ROC and precision-recall"
 
@@ -31,12 +31,11 @@ def script(labels, seed):
     import numpy as np
     import streamlit as st
 
-    from explorer.analysis.predictions import Predictions
-    from explorer.ui import address
+    from explorer.analysis.evaluation.predictions import Predictions
     from explorer.ui.evaluate import curves
-    from explorer.ui.evaluate.results import Results
-    from explorer.ui.evaluate.scope import Judged, Scope
-    from explorer.ui.state import Selection
+    from explorer.ui.evaluate.scope import Judged, Results, Scope
+    from explorer.ui.kit import address
+    from explorer.ui.kit.state import Selection
 
     def judged(number):
         logits = np.random.default_rng(number).normal(size=(len(labels), 3)).astype(np.float32)
@@ -92,7 +91,7 @@ LABELS = [0, 1, 2, 1, 0] * 20
 
 def test_the_areas_of_the_page_are_right(shown, run):
     app = shown(**{"class": "Shirt"})
-    from explorer.ui.state import Selection
+    from explorer.ui.kit.state import Selection
 
     p = cache.predictions(Selection("fashion-mnist", "small", None, "test"))
     hot, found = np.eye(10)[p.labels], legend(app)

@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from explorer.analysis.prediction_files import save_predictions
-from explorer.analysis.predictions import Predictions, to_pixels
-from explorer.data.drawing import prepare_drawing
+from explorer.analysis.evaluation.prediction_files import save_predictions
+from explorer.analysis.evaluation.predictions import Predictions, to_pixels
+from explorer.data.preparation.pipeline import prepare_drawing
 from explorer.data.splits import load_split
 from explorer.errors import ImageError
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint
-from explorer.ui import inputs, known
 from explorer.ui.canvas import SIDE, Drawing
+from explorer.ui.kit import image_picker, reference
 
 
 def said(app):
@@ -138,8 +138,8 @@ GOOD = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_every_sensible_picture_shows_the_shoe(name):
-    plain = inputs.prepared(GOOD["grey"](), "x", "fashion-mnist")
-    given = inputs.prepared(GOOD[name](), "x", "fashion-mnist")
+    plain = image_picker.prepared(GOOD["grey"](), "x", "fashion-mnist")
+    given = image_picker.prepared(GOOD[name](), "x", "fashion-mnist")
     assert given.image.shape == (28, 28)
     assert given.image.dtype == np.uint8
     assert max(given.original.shape) <= 112
@@ -151,8 +151,8 @@ def test_the_rotation_of_a_camera_is_applied():
     turned = shoe().rotate(90, expand=True)
     exif = Image.Exif()
     exif[0x0112] = 6
-    given = inputs.prepared(encoded(turned.convert("RGB"), "JPEG", quality=95, exif=exif), "x", "fashion-mnist")
-    plain = inputs.prepared(encoded(shoe()), "x", "fashion-mnist")
+    given = image_picker.prepared(encoded(turned.convert("RGB"), "JPEG", quality=95, exif=exif), "x", "fashion-mnist")
+    plain = image_picker.prepared(encoded(shoe()), "x", "fashion-mnist")
     assert given.original.shape == plain.original.shape
     assert np.corrcoef(given.image.ravel().astype(float), plain.image.ravel().astype(float))[0, 1] > 0.9
 
@@ -188,7 +188,7 @@ BAD = {
 def test_every_other_gives_one_message(name):
     content, message = BAD[name]
     with pytest.raises(ImageError, match=message):
-        inputs.prepared(content(), "x", "fashion-mnist")
+        image_picker.prepared(content(), "x", "fashion-mnist")
 
 
 @pytest.mark.parametrize("page", ["evaluate", "explain"])
@@ -199,7 +199,7 @@ def test_an_upload_that_is_none_of_these_is_said_to_be(open_page, run, page):
     app = open_page(page, checkpoint="small", section="Any image", input="upload")
     for picture, strange in ((noise, True), (garment, False)):
         app.get("file_uploader")[0].set_value(("picture.png", encoded(picture), "image/png")).run()
-        known.job(small, "fashion-mnist").wait(60)
+        reference.job(small, "fashion-mnist").wait(60)
         app.run()
         assert not app.exception
         assert ("None of these?" in said(app)) is strange

@@ -8,18 +8,18 @@ import pytest
 import torch
 
 import models
-from explorer.analysis.adversarial import Attack
+from explorer.analysis.adversarial.attacks import Attack
 from explorer.analysis.attribution import METHODS, Target, grad_cam, input_gradient
-from explorer.analysis.predictions import to_pixels
+from explorer.analysis.evaluation.predictions import to_pixels
 from explorer.data.splits import Split, load_split
 from explorer.paths import SHIPPED_CHECKPOINTS, home
 from explorer.store import catalog
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import FORMAT, Metadata, load_checkpoint, save_checkpoint
 from explorer.store.runs import Status, create
-from explorer.ui import cache, state
 from explorer.ui.canvas import SIDE, Drawing
-from explorer.ui.explain import bulk, fooling_many, work
+from explorer.ui.explain import adversarial, gradients
+from explorer.ui.kit import background, cache, state
 
 SELECTION = state.Selection("fashion-mnist", "small", None, "test")
 FEW = 60
@@ -39,13 +39,13 @@ def split():
 def few(monkeypatch, split):
     """The first images alone, for what computes with all of them."""
     small = Split(split.dataset, split.name, split.images[:FEW], split.labels[:FEW], split.indices[:FEW])
-    monkeypatch.setattr(bulk, "load_split", lambda *_: small)
+    monkeypatch.setattr(gradients, "load_split", lambda *_: small)
     return small
 
 
 @pytest.fixture(autouse=True)
 def afresh():
-    work.shelf.clear()
+    background.shelf.clear()
 
 
 def said(app):
@@ -288,7 +288,7 @@ def test_fooling_finds_the_smallest_change_and_shows_it(open_page, run, classifi
 
 
 def test_accuracy_under_attack_is_computed_on_demand(open_page, run, classifier, monkeypatch):
-    monkeypatch.setattr(fooling_many, "COUNTS", {"20": "20 images"})
+    monkeypatch.setattr(adversarial, "COUNTS", {"20": "20 images"})
     app = open_page("explain", checkpoint="small", show="fooling", attacked="many", **{"with": run.id})
     assert not app.exception
     app.button(key="start-accuracy-under-attack").click().run()
@@ -302,7 +302,7 @@ def test_defending_fills_in_the_form_of_training(open_page, run):
     app.button(key="defend").click().run()
     assert not app.exception
     assert app.title[0].value == "Train"
-    assert app.slider(key="train-adversarial").value == pytest.approx(fooling_many.EPSILON)
+    assert app.slider(key="train-adversarial").value == pytest.approx(adversarial.SAMPLE_EPSILON)
 
 
 def test_a_run_that_was_trained_against_attacks_is_offered_for_comparison(open_page, run):

@@ -10,11 +10,11 @@ import torch
 from explorer.data.splits import load_split
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import Classifier, load_checkpoint
-from explorer.ui import answers, cache, loaded
-from explorer.ui.draw import machine
-from explorer.ui.draw.models import Model
-from explorer.ui.gate import Gate
-from explorer.ui.state import Selection
+from explorer.ui.draw import challenges
+from explorer.ui.draw.predictions import Model
+from explorer.ui.kit import answers, cache, models
+from explorer.ui.kit.models import Gate
+from explorer.ui.kit.state import Selection
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_an_error_opens_the_gate(gate):
 
 
 LONG = {"evaluation": lambda chosen, image: cache.predictions(Selection("fashion-mnist", "small", None, "test"))}
-LONG["search"] = lambda chosen, image: machine.search(Model("small", "small", chosen), image).wait(120)
+LONG["search"] = lambda chosen, image: challenges.search(Model("small", "small", chosen), image).wait(120)
 
 
 @pytest.mark.parametrize("work", LONG)
@@ -120,12 +120,12 @@ def test_pens_and_clicks_go_between_the_parts_of_long_work(work, run, monkeypatc
                 under_way.set()
                 pool.submit(click)
                 end = time.monotonic() + 60  # or else a fault would have all wait for each other
-                while (len(loaded._long._line) < 2 or not drawn) and time.monotonic() < end:
+                while (len(models._long._line) < 2 or not drawn) and time.monotonic() < end:
                     time.sleep(0.001)
         return forward(self, pixels)
 
     def click():
-        with loaded.computing():
+        with models.computing():
             clicked.append(len(passes))
 
     monkeypatch.setattr(Classifier, "forward", watched)
@@ -142,11 +142,11 @@ def test_pens_and_clicks_go_between_the_parts_of_long_work(work, run, monkeypatc
 def test_what_is_quick_takes_no_threads_from_what_is_long(monkeypatch):
     """A thread that has not computed yet would take over the number that another has set last."""
     before = torch.get_num_threads()
-    monkeypatch.setattr(loaded, "_threads", lambda: 2)
+    monkeypatch.setattr(models, "_threads", lambda: 2)
     found, begun, ended = [], threading.Event(), threading.Event()
 
     def long():
-        with loaded.computing():
+        with models.computing():
             begun.set()
             ended.wait()
             torch.rand(300, 300) @ torch.rand(300, 300)
@@ -155,7 +155,7 @@ def test_what_is_quick_takes_no_threads_from_what_is_long(monkeypatch):
     thread = threading.Thread(target=long)
     thread.start()
     begun.wait()
-    with loaded.computing(quick=True):
+    with models.computing(quick=True):
         found.append(torch.get_num_threads())
         ended.set()
         thread.join()

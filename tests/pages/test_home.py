@@ -1,7 +1,7 @@
 import pytest
 
-from explorer.data import own_sets
-from explorer.data.own_set_export import publish
+from explorer.data.own import sets
+from explorer.data.own.export import publish
 from explorer.data.splits import load_split
 from explorer.store import runs
 from explorer.store.catalog import imported_folder
@@ -37,7 +37,7 @@ def test_the_checkpoints_are_listed_with_their_figures(open_page, run):
 
 
 def test_a_copy_tuned_on_drawings_has_its_set_and_its_few_images(open_page, run):
-    drawn = own_sets.create("Mine", "fashion-mnist")
+    drawn = sets.create("Mine", "fashion-mnist")
     for label in range(20):
         drawn.add(load_split("fashion-mnist", "train").images[label], label % 10)
     name = publish(drawn)

@@ -8,17 +8,18 @@ import pytest
 import torch
 
 import models
-from explorer.analysis.predictions import to_pixels
+from explorer.analysis.evaluation.predictions import to_pixels
 from explorer.data import catalog
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import FORMAT, Metadata, load_checkpoint, save_checkpoint
 from explorer.store.runs import Status, create
-from explorer.ui import canvas, sketch
+from explorer.ui import canvas
 from explorer.ui.inside import choices, results
-from explorer.ui.inside.subject import Subject
-from explorer.ui.state import Selection
+from explorer.ui.inside.results import InspectedModel
+from explorer.ui.kit import drawing
+from explorer.ui.kit.state import Selection
 
 SECTIONS = ("filters", "activations", "weights", "units", "output", "map", "ablate", "save")
 LENET = {"features": [3, 4], "dense": 12}
@@ -100,7 +101,7 @@ def test_activations_are_named_with_shapes_and_the_drawing_can_be_seen(open_page
     assert "Each picture is one map" in said(app)
     app.segmented_control(key="picture").set_value("drawing").run()
     assert choices.EMPTY in [one.value for one in app.info]
-    app.session_state[f"canvas:{sketch.CANVAS}"] = canvas.value.from_image(split.images[0], "ab", 1)
+    app.session_state[f"canvas:{drawing.CANVAS}"] = canvas.value.from_image(split.images[0], "ab", 1)
     app.run()
     assert not app.exception
     assert "The image on its way" in said(app) or "Each picture is one map" in said(app)
@@ -155,7 +156,7 @@ def test_ablation_counts_what_is_lost(open_page, lenet, quick):
     app = open_page("inside", checkpoint="tiny", inside="ablate", **{"units-of": "8", "off": "1,3,99,x,-2"})
     assert not app.exception
     assert app.multiselect(key="off-8").value == [1, 3]
-    subject = Subject(Selection("fashion-mnist", "tiny", None, "test"), load_checkpoint(_tiny()))
+    subject = InspectedModel(Selection("fashion-mnist", "tiny", None, "test"), load_checkpoint(_tiny()))
     part, _ = results.sample(subject.images_key, 60)
     hidden = []
     with torch.no_grad():
@@ -256,7 +257,7 @@ def test_a_forged_link_never_raises(open_page, lenet, quick, parameters):
 def test_an_empty_split_is_said_to_be_empty(open_page, lenet, monkeypatch):
     full = load_split("fashion-mnist", "test")
     empty = replace(full, images=full.images[:0], labels=full.labels[:0], indices=full.indices[:0])
-    monkeypatch.setattr("explorer.ui.inside.subject.load_split", lambda dataset, split: empty)
+    monkeypatch.setattr("explorer.ui.inside.results.load_split", lambda dataset, split: empty)
     app = open_page("inside", checkpoint="tiny", inside="activations")
     for section in ("activations", "units", "output", "map", "ablate"):
         app.segmented_control(key="inside").set_value(section).run()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from explorer.analysis.prediction_files import save_predictions
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.prediction_files import save_predictions
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.splits import load_split
 from explorer.store.checkpoints import load_checkpoint
 from explorer.store.runs import Status

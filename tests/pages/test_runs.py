@@ -5,14 +5,14 @@ import time
 import numpy as np
 import pytest
 
+from explorer.experiments import seeds
 from explorer.store import bin as runs_bin
 from explorer.store import runs
-from explorer.studies import seeds
-from explorer.training import forking, queue, supervisor
+from explorer.training.archives import export_run
 from explorer.training.config import TrainConfig
-from explorer.training.execution import execute
-from explorer.training.export import export_run
-from explorer.ui import runs_filters, runs_table
+from explorer.training.queue import forking, requests, supervisor
+from explorer.training.queue.execution import execute
+from explorer.ui.runs import table as runs_table
 
 NASTY = "<img src=x onerror=alert(1)> *b* [l](http://x) $y$ :red[z]"
 
@@ -123,10 +123,10 @@ def test_filters_go_into_the_url_and_can_be_cleared(open_page):
     made("one", tags=["x"])
     made("two")
     app = open_page("runs")
-    app.selectbox(key=runs_filters.TAG).select("x").run()
+    app.selectbox(key=runs_table.TAG).select("x").run()
     assert app.query_params["runs-tag"] == "x"
     assert list(table(app)["Name"]) == ["one"]
-    app.text_input(key=runs_filters.FIND).set_value("nothing like this").run()
+    app.text_input(key=runs_table.FIND).set_value("nothing like this").run()
     assert any("No run passes the filters" in text for text in texts(app))
     app.button(key="runs-clear").click().run()
     assert set(table(app)["Name"]) == {"one", "two"}
@@ -291,7 +291,7 @@ def test_delete_undo_and_the_bin(open_page):
 
 def test_a_running_run_is_stopped_and_thrown_away_and_a_waiting_one_leaves_the_queue(open_page):
     running, waiting = made("running", status={"state": "running"}), made("waiting", status={"state": "stopped"})
-    queue.add(waiting)
+    requests.add(waiting)
     lock = running.lock()
 
     def compute():
@@ -308,7 +308,7 @@ def test_a_running_run_is_stopped_and_thrown_away_and_a_waiting_one_leaves_the_q
     worker.join(30)
     assert not app.error
     assert {run.id for run in runs_bin.binned()} == {running.id, waiting.id}
-    assert queue.pending() == []
+    assert requests.pending() == []
     app.button(key="runs-undo").click().run()
     assert running.status.state == "stopped"
 

@@ -6,14 +6,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import models
+from explorer.experiments import seeds
 from explorer.paths import ROOT
-from explorer.store import batches, runs, summaries
+from explorer.store import groups, runs, summaries
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import FORMAT, Metadata, save_checkpoint
-from explorer.studies import seeds
-from explorer.training import queue, supervisor
 from explorer.training.config import TrainConfig
-from explorer.ui import charts, run_watch, seed_groups, train_filling
+from explorer.training.queue import requests, supervisor
+from explorer.ui import charts
+from explorer.ui.kit import seed_groups, training_form
+from explorer.ui.train import watch
 from models.registry import InputShape
 
 HISTORY = [
@@ -35,7 +37,7 @@ HISTORY = [
 def queued(monkeypatch):
     """Take note of what would be computed."""
     found = []
-    monkeypatch.setattr(supervisor, "submit", lambda run: found.append(run) or queue.add(run))
+    monkeypatch.setattr(supervisor, "submit", lambda run: found.append(run) or requests.add(run))
     return found
 
 
@@ -217,7 +219,7 @@ def test_the_url_follows_the_form_and_the_form_the_url(open_page, monkeypatch):
     assert link(app) == {"epochs": 3}
     app.number_input(key="train-learning_rate").set_value(0.5).run()
     assert link(app) == {"epochs": 3, "learning_rate": 0.5}
-    monkeypatch.setattr(train_filling, "_by_history", lambda: True)
+    monkeypatch.setattr(training_form, "_by_history", lambda: True)
     app.query_params["config"] = '{"epochs":3}'
     app.run()
     assert app.number_input(key="train-learning_rate").value == 0.001
@@ -243,7 +245,7 @@ def test_a_late_message_of_a_part_that_renews_itself_changes_nothing(open_page, 
     app = open_page("train")
     preset(app, "CNN: batch norm, then dropout")
     with monkeypatch.context() as polling:
-        polling.setattr(train_filling, "_in_fragment", lambda: True)
+        polling.setattr(training_form, "_in_fragment", lambda: True)
         app.selectbox(key="train-model").select("mlp")
         app.number_input(key="train-learning_rate").set_value(0.001)
         app.run()
@@ -348,14 +350,15 @@ def test_a_run_can_start_from_weights_that_fit(open_page, weights, queued):
 def _elsewhere(config):
     import streamlit as st
 
-    from explorer.ui import state, train_form
+    from explorer.ui.kit import state
+    from explorer.ui.train import form
 
     here = state.Selection(st.session_state.get("chosen", "mnist"), None, None, "test")
     state.publish(here, here)
     if "there" in st.session_state:
-        train_form.show(here.dataset)
+        form.show(here.dataset)
     else:
-        st.button("Use", key="use", on_click=train_form.fill, args=(config,))
+        st.button("Use", key="use", on_click=form.fill, args=(config,))
 
 
 def test_other_pages_fill_the_form():
@@ -394,12 +397,12 @@ def test_test_accuracy_stays_out_of_this_page(open_page):
 
 def test_a_waiting_run_can_be_stopped(open_page):
     run = started(history=[], state="stopped")
-    queue.folder().mkdir(parents=True, exist_ok=True)
-    queue.add(run)
+    requests.folder().mkdir(parents=True, exist_ok=True)
+    requests.add(run)
     app = open_page("train")
     app.button(key="watch-pause").click().run()
     assert run.status.state == "stopped"
-    assert queue.pending() == []
+    assert requests.pending() == []
 
 
 def test_a_failed_run_says_why(open_page):
@@ -431,7 +434,7 @@ def test_a_run_in_the_url_is_shown_and_a_forged_one_is_not(open_page):
     ],
 )
 def test_a_status_in_words(status, text):
-    assert text in run_watch.describe(status)
+    assert text in watch.describe(status)
 
 
 def test_several_seeds_are_queued_as_one_computation(open_page, queued):
@@ -442,7 +445,7 @@ def test_several_seeds_are_queued_as_one_computation(open_page, queued):
     made = runs.list_runs()
     assert sorted(run.config["seed"] for run in made) == [0, 1, 2]
     assert len(queued) == 1
-    assert batches.ids(queued[0]) == [run.id for run in sorted(made, key=lambda run: run.config["seed"])]
+    assert groups.ids(queued[0]) == [run.id for run in sorted(made, key=lambda run: run.config["seed"])]
 
 
 def seeds_of(accuracies, together=True):
@@ -483,9 +486,9 @@ def test_pause_and_resume_are_for_all_seeds(open_page, queued):
     app = open_page("train", run=made[1].id)
     app.button(key="watch-pause").click().run()
     assert [run.status.state for run in made] == ["stopped"] * 3
-    assert queue.pending() == []
+    assert requests.pending() == []
     app.button(key="watch-resume").click().run()
-    assert queue.pending() == [run.id for run in made]
+    assert requests.pending() == [run.id for run in made]
 
 
 def test_a_run_is_in_the_url_once_it_was_asked_for(open_page, queued):
@@ -505,6 +508,6 @@ def test_what_was_started_is_scrolled_to_once(open_page, queued):
     start(app).click().run()
     scripts = [element.proto.body for element in app.get("html") if "scrollIntoView" in element.proto.body]
     assert len(scripts) == 1
-    assert f".st-key-{run_watch.PLACE}'" in scripts[0]
+    assert f".st-key-{watch.PLACE}'" in scripts[0]
     app.run()
     assert not [element for element in app.get("html") if "scrollIntoView" in element.proto.body]

@@ -1,6 +1,6 @@
 import pytest
 
-from explorer.ui import state
+from explorer.ui.kit import state
 
 FORGED = [
     {"checkpoint": "../../../etc/passwd"},
@@ -104,7 +104,7 @@ def test_what_the_browser_sends_before_it_has_heard_of_a_choice_does_not_undo_it
     app.query_params["split"] = "validation"
     app.run()
     assert app.segmented_control(key="split").value == app.query_params["split"] == "train"
-    monkeypatch.setattr("explorer.ui.address.LATE_SECONDS", 0)
+    monkeypatch.setattr("explorer.ui.kit.address.LATE_SECONDS", 0)
     app.query_params["split"] = "validation"
     app.run()
     assert app.segmented_control(key="split").value == app.query_params["split"] == "validation"

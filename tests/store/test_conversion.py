@@ -22,8 +22,8 @@ from explorer.store import _convert_worker as worker
 from explorer.store import catalog, conversion
 from explorer.store.checkpoints import Metadata, encode_checkpoint, load_checkpoint
 from explorer.store.conversion import describes_itself, read_weights
-from explorer.store.guessing import compare, guess, shapes
 from explorer.store.importing import import_checkpoint, import_described, slug
+from explorer.store.recognition import compare, guess, shapes
 
 
 class TouchesAFile:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from explorer.studies.differences import paired_difference
+from explorer.experiments.duels import paired_difference
 
 accuracies = st.floats(0, 1, allow_nan=False, width=32)
 

@@ -1,12 +1,12 @@
 import pytest
 
 from explorer.errors import ConfigError, RunError
+from explorer.experiments import duels
+from explorer.experiments.duels import difference, fields, rival, starting_point, text, value
 from explorer.files import write_json
-from explorer.store import batches, runs
-from explorer.studies import duels
-from explorer.studies.duels import difference, fields, rival, starting_point, text, value
-from explorer.training import supervisor
+from explorer.store import groups, runs
 from explorer.training.config import TrainConfig
+from explorer.training.queue import supervisor
 
 CONFIG = TrainConfig.parse({"options": {"hidden": [16]}, "epochs": 2, "subset": 100, "device": "cpu"})
 
@@ -39,7 +39,7 @@ def test_several_seeds_of_both_sides_are_computed_by_one_process(queued):
     assert queued == [duel.runs["a"][0]]
     for side in ("a", "b"):
         for run in duel.side(side):
-            assert batches.ids(run) == list(duel.runs[side])
+            assert groups.ids(run) == list(duel.runs[side])
             assert run.description["group"]["rivals"] == [duel.runs["a"][0], duel.runs["b"][0]]
 
 
@@ -58,7 +58,7 @@ def test_where_only_one_side_could_be_computed_at_once_all_race_pair_by_pair(que
     assert queued == list(duel.runs["a"])
     for pair in duel.pairs():
         for run in pair:
-            assert batches.ids(run) == []
+            assert groups.ids(run) == []
             assert run.description["group"]["rivals"] == [one.id for one in pair]
 
 

@@ -14,8 +14,8 @@ import pytest
 from explorer.errors import RunError
 from explorer.paths import ROOT
 from explorer.store import runs
-from explorer.studies import tensorboard
 from explorer.training.tracking import events, reading
+from explorer.training.tracking import server as tracking_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 CONFIG = {"model": "mlp", "dataset": "fashion-mnist", "epochs": 2}
@@ -25,7 +25,7 @@ CONFIG = {"model": "mlp", "dataset": "fashion-mnist", "epochs": 2}
 def ended():
     """No server outlives a test."""
     yield
-    tensorboard.stop_all()
+    tracking_server.stop_all()
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def await_runs(server, count, seconds=90):
 
 def test_it_shows_the_chosen_runs_and_ends(run):
     other, left_out = made("first *run* <img onerror=x>", 0.25), made("left out", 0.1)
-    server = tensorboard.start([run, other])
+    server = tracking_server.start([run, other])
     assert server.url == f"http://127.0.0.1:{server.port}"
     names = await_runs(server, 2)
     assert sorted(names) == sorted(f"first-run-img-onerror-x-{one.id}" for one in (run, other))
@@ -78,44 +78,44 @@ def test_it_shows_the_chosen_runs_and_ends(run):
     assert [point[1:] for point in ask(server, tag)] == [[1, 0.25]]
     with socket.socket() as elsewhere:  # answers on every address would reach this one too
         assert elsewhere.connect_ex(("127.0.0.2", server.port)) != 0
-    assert tensorboard.start([other, run]) == server
-    assert tensorboard.current() == server
-    tensorboard.stop()
-    assert tensorboard.current() is None
+    assert tracking_server.start([other, run]) == server
+    assert tracking_server.current() == server
+    tracking_server.stop()
+    assert tracking_server.current() is None
     assert gone(server.pid)
     with pytest.raises(OSError, match="refused"):
         ask(server, "/data/runs")
 
 
 def test_another_choice_replaces_the_server_of_the_one_who_makes_it(run):
-    first = tensorboard.start([run], user="ann")
-    assert tensorboard.start([run], user="bob") == first
-    second = tensorboard.start([run, made("other", 1.0)], user="bob")
+    first = tracking_server.start([run], user="ann")
+    assert tracking_server.start([run], user="bob") == first
+    second = tracking_server.start([run, made("other", 1.0)], user="bob")
     assert second.pid != first.pid
-    assert (tensorboard.current("ann"), tensorboard.current("bob")) == (first, second)
+    assert (tracking_server.current("ann"), tracking_server.current("bob")) == (first, second)
     assert len(await_runs(second, 2)) == 2
     assert len(await_runs(first, 1)) == 1
-    tensorboard.stop("ann")
+    tracking_server.stop("ann")
     assert gone(first.pid)
-    assert tensorboard.start([run, made("third", 1.0)], user="bob").pid != second.pid
+    assert tracking_server.start([run, made("third", 1.0)], user="bob").pid != second.pid
     assert gone(second.pid)
 
 
 def test_the_one_that_was_started_first_ends_for_one_too_many(run, monkeypatch):
-    monkeypatch.setattr(tensorboard, "MOST", 1)
-    first = tensorboard.start([run], user="ann")
-    second = tensorboard.start([made("other", 1.0)], user="bob")
+    monkeypatch.setattr(tracking_server, "MOST", 1)
+    first = tracking_server.start([run], user="ann")
+    second = tracking_server.start([made("other", 1.0)], user="bob")
     assert gone(first.pid)
-    assert (tensorboard.current("ann"), tensorboard.current("bob")) == (None, second)
+    assert (tracking_server.current("ann"), tracking_server.current("bob")) == (None, second)
 
 
 def test_a_server_that_died_is_started_again(run):
-    first = tensorboard.start([run])
+    first = tracking_server.start([run])
     os.kill(first.pid, 9)
     end = time.monotonic() + 90
-    while tensorboard.current() and time.monotonic() < end:
+    while tracking_server.current() and time.monotonic() < end:
         time.sleep(0.05)
-    assert tensorboard.start([run]).pid != first.pid
+    assert tracking_server.start([run]).pid != first.pid
 
 
 def test_it_ends_when_its_application_is_killed(run, tmp_path):
@@ -146,7 +146,7 @@ def test_it_ends_when_its_application_is_killed(run, tmp_path):
 
 def test_runs_without_events_appear_when_they_have_some(run):
     later = runs.create(CONFIG, "later")
-    server = tensorboard.start([run, later])
+    server = tracking_server.start([run, later])
     await_runs(server, 1)
     events.EventFile(reading.folder(later)).append([events.scalars({"loss/train": 2.0}, 1)])
     assert len(await_runs(server, 2)) == 2
@@ -157,29 +157,29 @@ def test_without_links_names_and_paths_are_given(run, monkeypatch):
         raise OSError("a required privilege is not held by the client")
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
-    (name,) = await_runs(tensorboard.start([run]), 1)
+    (name,) = await_runs(tracking_server.start([run]), 1)
     assert name.removesuffix("/.") == f"first-run-img-onerror-x-{run.id}"
 
 
 def test_what_does_not_start_is_said(run, monkeypatch):
-    monkeypatch.setattr(tensorboard, "OPTIONS", ("--no_such_option",))
+    monkeypatch.setattr(tracking_server, "OPTIONS", ("--no_such_option",))
     with pytest.raises(RunError, match=r"did not start.*no_such_option"):
-        tensorboard.start([run])
-    assert tensorboard.current() is None
+        tracking_server.start([run])
+    assert tracking_server.current() is None
 
 
 def test_what_takes_too_long_is_ended(run):
     with pytest.raises(RunError, match="did not start within 0 s"):
-        tensorboard.start([run], seconds=0.05)
-    assert tensorboard.current() is None
+        tracking_server.start([run], seconds=0.05)
+    assert tracking_server.current() is None
 
 
 def test_no_choice_and_no_package_are_said(run, monkeypatch):
     with pytest.raises(RunError, match="at least one"):
-        tensorboard.start([])
-    monkeypatch.setattr(tensorboard.importlib.util, "find_spec", lambda name: None)
+        tracking_server.start([])
+    monkeypatch.setattr(tracking_server.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RunError, match="not installed"):
-        tensorboard.start([run])
+        tracking_server.start([run])
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_no_choice_and_no_package_are_said(run, monkeypatch):
 def test_names_are_made_safe(name, safe):
     run = runs.create(CONFIG, "n")
     (run.path / "config.json").write_text(json.dumps({"name": name, "config": CONFIG}))
-    assert tensorboard._safe_name(run) == safe
+    assert tracking_server._safe_name(run) == safe

@@ -5,14 +5,15 @@ import pytest
 import torch
 
 import models
-from explorer.analysis.predictions import to_pixels
-from explorer.data import catalog, own_sets, splits
+from explorer.analysis.evaluation.predictions import to_pixels
+from explorer.data import catalog, splits
+from explorer.data.own import sets
 from explorer.data.splits import Split, load_split
 from explorer.errors import ConfigError, DataError
+from explorer.experiments import fine_tuning
 from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import FORMAT, Metadata, library_versions, load_checkpoint, save_checkpoint
-from explorer.studies import tuning
-from explorer.training.execution import execute
+from explorer.training.queue.execution import execute
 
 OPTIONS = {"hidden": []}
 
@@ -39,7 +40,7 @@ def checkpoint(home):
 
 @pytest.fixture
 def own(home):
-    made = own_sets.create("Ann's *first*", "fashion-mnist")
+    made = sets.create("Ann's *first*", "fashion-mnist")
     test = load_split("fashion-mnist", "test")
     for row in range(20):
         made.add(255 - test.images[row], int(test.labels[row]))
@@ -53,12 +54,12 @@ def right(checkpoint, split):
 
 
 def test_a_copy_learns_the_drawings_and_is_held_against_the_original(own, checkpoint, monkeypatch):
-    run = tuning.create(own, "small", checkpoint, epochs=30)
+    run = fine_tuning.create(own, "small", checkpoint, epochs=30)
     assert run.config["initial"] == "small"
     assert run.config["dataset"].startswith("fashion-mnist-own-")
     assert run.config["subset"] == catalog.get(run.config["dataset"]).train == 14
     assert execute(run).state == "finished"
-    assert [found.id for found in tuning.tuned_on(own)] == [run.id]
+    assert [found.id for found in fine_tuning.tuned_on(own)] == [run.id]
     tuned = load_checkpoint(run.weights(30))
     train = load_split(run.config["dataset"], "train")
     assert right(tuned, train) > right(checkpoint, train)
@@ -66,16 +67,20 @@ def test_a_copy_learns_the_drawings_and_is_held_against_the_original(own, checkp
     whole = load_split("fashion-mnist", "test")
     part = Split("fashion-mnist", "test", whole.images[:500], whole.labels[:500], whole.indices[:500])
     monkeypatch.setattr(
-        tuning, "load_split", lambda name, which: part if name == "fashion-mnist" else splits.load_split(name, which)
+        fine_tuning,
+        "load_split",
+        lambda name, which: part if name == "fashion-mnist" else splits.load_split(name, which),
     )
-    found = tuning.forgetting(run)
+    found = fine_tuning.forgetting(run)
     drawings = load_split(run.config["dataset"], "test")
-    assert found.original == tuning.Change(right(checkpoint, part), right(tuned, part), 500)
-    assert found.drawings == tuning.Change(right(checkpoint, drawings), right(tuned, drawings), len(drawings))
+    assert found.original == fine_tuning.CorrectBeforeAfter(right(checkpoint, part), right(tuned, part), 500)
+    assert found.drawings == fine_tuning.CorrectBeforeAfter(
+        right(checkpoint, drawings), right(tuned, drawings), len(drawings)
+    )
 
 
 def test_old_images_are_learnt_again_and_never_tested_with(own, checkpoint):
-    run = tuning.create(own, "small", checkpoint, epochs=1, rehearsed=100)
+    run = fine_tuning.create(own, "small", checkpoint, epochs=1, rehearsed=100)
     spec = catalog.get(run.config["dataset"])
     assert (spec.train, spec.validation, spec.test) == (104, 12, 4)
     mixed = [load_split(spec.name, part) for part in ("train", "validation")]
@@ -94,7 +99,7 @@ def test_old_images_are_learnt_again_and_never_tested_with(own, checkpoint):
     assert {image.tobytes() for image in load_split(spec.name, "test").images} <= drawn
     assert spec.title == "Ann's *first* with 100 images of Fashion-MNIST"
     assert execute(run).state == "finished"
-    assert tuning.forgetting(run).rehearsed == 100
+    assert fine_tuning.forgetting(run).rehearsed == 100
 
 
 def _train():
@@ -113,19 +118,19 @@ def test_the_gate_is_passed_for_every_part(own, checkpoint):
             return None
 
     split = own.split()
-    assert tuning._right(checkpoint.classifier(), split, Gate) == right(checkpoint, split)
-    assert len(passed) == -(-len(split) // tuning.PART)
+    assert fine_tuning._right(checkpoint.classifier(), split, Gate) == right(checkpoint, split)
+    assert len(passed) == -(-len(split) // fine_tuning.PART)
 
 
 def test_too_few_drawings_are_said(home, checkpoint):
-    few = own_sets.create("Few", "fashion-mnist")
+    few = sets.create("Few", "fashion-mnist")
     few.add(np.ones((28, 28), np.uint8), 1)
     with pytest.raises(DataError, match="14 are needed"):
-        tuning.create(few, "small", checkpoint)
+        fine_tuning.create(few, "small", checkpoint)
 
 
 def test_a_checkpoint_without_a_name_cannot_be_gone_on_from(own, checkpoint):
     with pytest.raises(ConfigError):
-        tuning.create(own, "", checkpoint)
+        fine_tuning.create(own, "", checkpoint)
     with pytest.raises(ConfigError, match="there is no checkpoint"):
-        tuning.create(own, "../small", checkpoint)
+        fine_tuning.create(own, "../small", checkpoint)

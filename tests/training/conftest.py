@@ -29,8 +29,8 @@ def quick(monkeypatch):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setattr(loop, "load_split", load)
-    monkeypatch.setattr("explorer.training.keeping.load_split", load)
-    monkeypatch.setattr("explorer.training.ensemble.load_split", load)
+    monkeypatch.setattr("explorer.training.queue.keeping.load_split", load)
+    monkeypatch.setattr("explorer.training.seeds.loop.load_split", load)
     yield
     torch.set_num_threads(threads)
 

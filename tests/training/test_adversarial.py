@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.adversarial import Attack
+from explorer.analysis.adversarial.attacks import Attack
 from explorer.data import catalog
 from explorer.data.splits import load_split
 from explorer.store.checkpoints import Classifier
 from explorer.training.adversarial import with_examples
-from explorer.training.ensemble import can_stack
 from explorer.training.records import Step
+from explorer.training.seeds.loop import can_stack
 
 pytestmark = pytest.mark.usefixtures("quick")
 SPEC = catalog.get("fashion-mnist")

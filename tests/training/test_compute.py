@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from explorer.errors import RunError
+from explorer.experiments import seeds
 from explorer.store import runs
-from explorer.studies import seeds
-from explorer.training import control
-from explorer.training.compute import TurnClock, compute
-from explorer.training.execution import execute
+from explorer.training.queue import control
+from explorer.training.queue.execution import execute
+from explorer.training.queue.worker import TurnClock, compute
 from explorer.training.records import Epoch, Step
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.analysis.predictions import predict
+from explorer.analysis.evaluation.predictions import predict
 from explorer.data import catalog, splits
 from explorer.devices import resolve
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.checkpoints import Classifier, load_checkpoint
-from explorer.training import ensemble, loop
+from explorer.training import loop
 from explorer.training.batches import Batches
 from explorer.training.config import TrainConfig
-from explorer.training.ensemble import EnsembleState, can_stack, train_seeds
-from explorer.training.execution import execute
 from explorer.training.loop import batch_loss, train
 from explorer.training.plan import make_plan
+from explorer.training.queue.execution import execute
 from explorer.training.records import Cut, Done, Epoch, SeedEpochs, Step
-from explorer.training.stacked_batches import SeedBatches
-from explorer.training.stacked_losses import losses_and_gradient
+from explorer.training.seeds import loop as seeds_loop
+from explorer.training.seeds.loop import EnsembleState, can_stack, losses_and_gradient, train_seeds
+from explorer.training.seeds.state import SeedBatches
 from explorer.training.state import TrainingState
 
 CPU = resolve("cpu")
@@ -67,7 +67,7 @@ LIKE_SINGLE = {
 
 @pytest.fixture(autouse=True)
 def _quick(quick, monkeypatch):
-    monkeypatch.setattr(ensemble, "load_split", loop.load_split)
+    monkeypatch.setattr(seeds_loop, "load_split", loop.load_split)
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_in_single_precision_the_mean_accuracy_is_that_of_single_runs(monkeypatc
         return replace(split, **{field: getattr(split, field)[:10] for field in ("images", "labels", "indices")})
 
     monkeypatch.setattr(loop, "load_split", whole)
-    monkeypatch.setattr(ensemble, "load_split", whole)
+    monkeypatch.setattr(seeds_loop, "load_split", whole)
     config = configure(subset=2000, batch_size=64, epochs=2, options={"hidden": [100], "dropout": 0.2})
     last = of(train_seeds(config, range(5)), SeedEpochs)[-1]
     together = [epoch.validation_accuracy for epoch in last.epochs]

@@ -6,9 +6,9 @@ import torch
 from explorer.errors import DeviceError
 from explorer.store import runs
 from explorer.store.runs import Status
-from explorer.training import estimate, stopwatch, supervisor
 from explorer.training.config import TrainConfig
-from explorer.training.estimate import Estimate
+from explorer.training.queue import estimate, stopwatch, supervisor
+from explorer.training.queue.estimate import Estimate
 from explorer.training.records import Step
 
 FOUND = Estimate(

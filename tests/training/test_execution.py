@@ -8,16 +8,17 @@ import threading
 import pytest
 import torch
 
-from explorer.analysis.prediction_files import load_predictions
+from explorer.analysis.evaluation.prediction_files import load_predictions
 from explorer.data.splits import load_split
 from explorer.errors import ConfigError, DeviceError, RunError
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
-from explorer.training import control, precision, writing
+from explorer.training import precision
 from explorer.training.config import TrainConfig
-from explorer.training.execution import execute, explain
-from explorer.training.interruption import Interruption
-from explorer.training.keeping import best_epoch
+from explorer.training.queue import control, writing
+from explorer.training.queue.control import Interruption
+from explorer.training.queue.execution import execute, explain
+from explorer.training.queue.keeping import best_epoch
 from explorer.training.records import Cut, Done, Epoch, Step
 from tests.conftest import fill_up
 

@@ -13,18 +13,18 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
-from explorer.analysis.prediction_files import load_predictions
+from explorer.analysis.evaluation.prediction_files import load_predictions
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError, ConfigError, RunError
 from explorer.paths import DATA_FILES, SHIPPED_CHECKPOINTS
 from explorer.store import archives, runs, summaries
 from explorer.store.checkpoints import load_checkpoint
 from explorer.store.runs import Run, Status
-from explorer.training import _archived
+from explorer.training import archives as training_archives
+from explorer.training.archives import export_run, import_archive, run_script
 from explorer.training.config import TrainConfig
-from explorer.training.execution import execute
-from explorer.training.export import export_run, import_archive, run_script
-from explorer.training.forking import fork
+from explorer.training.queue.execution import execute
+from explorer.training.queue.forking import fork
 
 NAME = '=1+1 <img src=x onerror="alert(1)">'
 
@@ -165,7 +165,7 @@ def test_the_same_run_gives_the_same_bytes_in_memory_and_in_a_file(run, tmp_path
 
 def test_predictions_can_be_left_out(run, monkeypatch):
     assert not any(name.startswith("predictions/") for name in contents(export_run(run, predictions=False)))
-    monkeypatch.setattr("explorer.training.export.PREDICTIONS_SIZE", 1000)
+    monkeypatch.setattr("explorer.training.archives.PREDICTIONS_SIZE", 1000)
     assert not any(name.startswith("predictions/") for name in contents(export_run(run)))
     assert any(name.startswith("predictions/") for name in contents(export_run(run, predictions=True)))
     monkeypatch.setattr(archives, "MAX_FILES", 12)
@@ -277,7 +277,7 @@ def test_a_full_disk_while_exporting_leaves_nothing(run, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("place", ["explorer.store.archives._write", "explorer.training._archived.write_bytes"])
+@pytest.mark.parametrize("place", ["explorer.store.archives._write", "explorer.training.archives.write_bytes"])
 def test_a_full_disk_while_importing_leaves_nothing(run, home, monkeypatch, place):
     data = export_run(run)
     before = everything(home)
@@ -450,5 +450,5 @@ def test_a_damaged_configuration_is_said(run):
 
 
 def test_the_columns_are_those_of_the_history(run):
-    assert set(_archived.COLUMNS) == set(run.epochs()[0]) - {"kind"}
+    assert set(training_archives.COLUMNS) == set(run.epochs()[0]) - {"kind"}
     assert Status(state="finished").reason == ""

@@ -4,9 +4,9 @@ import torch
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.checkpoints import load_checkpoint
-from explorer.training import control
-from explorer.training.execution import execute
-from explorer.training.forking import fork, optimizer_kept
+from explorer.training.queue import control
+from explorer.training.queue.execution import execute
+from explorer.training.queue.forking import fork, optimizer_kept
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -178,7 +178,7 @@ def test_no_room_leaves_nothing_behind(trained, monkeypatch):
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("explorer.training.forking.link_or_copy", full)
+    monkeypatch.setattr("explorer.training.queue.forking.link_or_copy", full)
     with pytest.raises(RunError, match=r"No space left on device.*Free some disk space"):
         fork(run, 2, {})
     assert [one.id for one in runs.list_runs()] == [run.id]

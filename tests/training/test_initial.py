@@ -5,10 +5,10 @@ from explorer.errors import ConfigError
 from explorer.store import runs
 from explorer.store.catalog import resolve
 from explorer.store.checkpoints import load_checkpoint
-from explorer.training.execution import execute
 from explorer.training.plan import make_plan
+from explorer.training.queue.execution import execute
+from explorer.training.seeds.state import SeedsState
 from explorer.training.settings import apply_settings
-from explorer.training.stacked_state import EnsembleState
 from explorer.training.state import TrainingState
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -48,7 +48,7 @@ def test_what_has_no_weights_may_differ(configure):
     config = configure(**values)
     expected = list(source.classifier().network.state_dict().values())
     single = TrainingState(config, torch.device("cpu"))
-    several = EnsembleState(config, (0, 1), torch.device("cpu"))
+    several = SeedsState(config, (0, 1), torch.device("cpu"))
     for state in (single, several):
         state.start_from(source)
     assert single.network.state_dict().keys() != source.classifier().network.state_dict().keys()

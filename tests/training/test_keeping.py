@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from explorer.store import runs
-from explorer.training import keeping
-from explorer.training.execution import execute
-from explorer.training.keeping import curve, tidy
+from explorer.training.queue import keeping
+from explorer.training.queue.execution import execute
+from explorer.training.queue.keeping import curve, tidy
 
 pytestmark = pytest.mark.usefixtures("quick")
 MEGABYTE = 1_000_000

@@ -8,10 +8,10 @@ import time
 import pytest
 import torch
 
-from explorer.store import batches, runs
-from explorer.studies import seeds
-from explorer.training.compute import compute
-from explorer.training.execution import execute
+from explorer.experiments import seeds
+from explorer.store import groups, runs
+from explorer.training.queue.execution import execute
+from explorer.training.queue.worker import compute
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -38,7 +38,7 @@ KILLS = 6
 def context():
     """Processes that start at once, as those of the supervisor do."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "torch.optim", "torch._dynamo", "explorer.training.worker"])
+    context.set_forkserver_preload(["torch", "torch.optim", "torch._dynamo", "explorer.training.queue.worker"])
     return context
 
 
@@ -141,7 +141,7 @@ def test_seeds_at_once_that_are_killed_many_times_end_with_the_same_bytes(config
         assert run.status.state == "finished"
         assert _files(run) == _files(other)
         assert [line["epoch"] for line in run.epochs()] == [1, 2]
-    assert same(*(torch.load(batches.state_file(runs[0]), weights_only=True) for runs in (killed, whole)))
+    assert same(*(torch.load(groups.state_file(runs[0]), weights_only=True) for runs in (killed, whole)))
 
 
 def test_two_processes_on_one_run(configure, begin):

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from explorer.training import memory
+from explorer.training import loop
 
 
 def resident() -> int:
@@ -17,14 +17,14 @@ def test_freed_blocks_below_one_in_use_go_back_to_the_system():
     last = bytearray(100_000)
     held = resident()
     del small
-    memory.release()
+    loop.release()
     assert resident() < held - 30_000_000
     assert len(last) == 100_000
 
 
 def test_nothing_happens_where_there_is_no_such_function(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    memory._trim.cache_clear()
-    memory.release()
-    assert memory._trim() is None
-    memory._trim.cache_clear()
+    loop._trim.cache_clear()
+    loop.release()
+    assert loop._trim() is None
+    loop._trim.cache_clear()

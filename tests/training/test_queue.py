@@ -9,8 +9,8 @@ from explorer import devices
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
 from explorer.store.runs import Status
-from explorer.training import queue
-from explorer.training.execution import execute
+from explorer.training.queue import requests
+from explorer.training.queue.execution import execute
 
 CONFIG = {"model": "mlp", "dataset": "mnist", "epochs": 3}
 
@@ -23,16 +23,16 @@ def make():
 def test_first_come_first_served(make):
     some = [make() for _ in range(4)]
     for run in some:
-        queue.add(run)
-    assert queue.pending() == [run.id for run in some]
-    assert [queue.take() for _ in some] == some
-    assert queue.take() is None
-    assert queue.pending() == []
+        requests.add(run)
+    assert requests.pending() == [run.id for run in some]
+    assert [requests.take() for _ in some] == some
+    assert requests.take() is None
+    assert requests.pending() == []
 
 
 def test_an_empty_queue_before_anything_was_added():
-    assert queue.pending() == []
-    assert queue.take() is None
+    assert requests.pending() == []
+    assert requests.take() is None
 
 
 @pytest.mark.parametrize(("state", "message"), [("finished", "is finished"), ("queued", "already queued")])
@@ -41,17 +41,17 @@ def test_what_cannot_be_queued(make, state, message):
     if state == "finished":
         run.write_status(Status(state="finished"))
     else:
-        queue.add(run)
+        requests.add(run)
     with pytest.raises(RunError, match=message):
-        queue.add(run)
-    assert len(queue.pending()) == (state == "queued")
+        requests.add(run)
+    assert len(requests.pending()) == (state == "queued")
 
 
 def test_a_running_run_cannot_be_queued(make):
     run = make()
     run.write_status(Status(state="running"))
     with run.lock(), pytest.raises(RunError, match="already running"):
-        queue.add(run)
+        requests.add(run)
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed", "running"])
@@ -60,27 +60,27 @@ def test_a_run_that_stands_still_is_queued_again(make, state):
     run = make()
     run.write_status(Status(state=state, message="why", epoch=2))
     run.request_stop()
-    queue.add(run)
+    requests.add(run)
     assert (run.status.state, run.status.message, run.status.epoch) == ("queued", "", 2)
     assert not run.stop_requested
-    assert queue.take() == run
+    assert requests.take() == run
 
 
 def test_a_stopped_run_leaves_the_queue(make):
     one, two = make(), make()
-    queue.add(one)
-    queue.add(two)
-    queue.stop(one)
+    requests.add(one)
+    requests.add(two)
+    requests.stop(one)
     assert one.status.state == "stopped"
-    assert queue.pending() == [two.id]
-    assert queue.take() == two
+    assert requests.pending() == [two.id]
+    assert requests.take() == two
 
 
 def test_a_running_run_is_asked_to_stop(make):
     run = make()
     run.write_status(Status(state="running"))
     with run.lock():
-        queue.stop(run)
+        requests.stop(run)
         assert run.stop_requested
         assert run.status.state == "running"
 
@@ -88,19 +88,19 @@ def test_a_running_run_is_asked_to_stop(make):
 @pytest.mark.usefixtures("quick")
 def test_a_run_stopped_while_its_worker_starts_takes_no_step(configure):
     run = runs.create(configure().model_dump(mode="json"))
-    queue.add(run)
-    assert queue.take() == run
-    queue.stop(run)
+    requests.add(run)
+    assert requests.take() == run
+    requests.stop(run)
     assert execute(run, lambda record: pytest.fail("a step was taken")).state == "stopped"
-    queue.add(run)
-    assert execute(queue.take()).state == "finished"
+    requests.add(run)
+    assert execute(requests.take()).state == "finished"
 
 
 @pytest.mark.parametrize("state", ["finished", "failed", "stopped"])
 def test_stopping_what_stands_still_changes_nothing(make, state):
     run = make()
     run.write_status(Status(state=state))
-    queue.stop(run)
+    requests.stop(run)
     assert run.status.state == state
     assert not run.stop_requested
 
@@ -108,26 +108,26 @@ def test_stopping_what_stands_still_changes_nothing(make, state):
 def test_markers_of_runs_that_are_gone_or_damaged_are_dropped(make, home):
     gone, damaged, good = make(), make(), make()
     for run in (gone, damaged, good):
-        queue.add(run)
+        requests.add(run)
     (gone.path / "config.json").unlink()
     (damaged.path / "status.json").write_text("{")
     (home / "queue" / "notes.txt").touch()
     (home / "queue" / "00000000000000000001-..").touch()
-    assert queue.take() == good
-    assert queue.take() is None
-    assert queue.pending() == []
+    assert requests.take() == good
+    assert requests.take() is None
+    assert requests.pending() == []
 
 
 def test_the_first_one_stays_until_it_is_removed(make):
     one, two = make(), make()
-    queue.add(one)
-    queue.add(two)
-    assert queue.first() == queue.first() == one
-    assert queue.first(besides={one.id}) == two
-    assert queue.pending() == [one.id, two.id]
-    queue.remove(one)
-    queue.remove(one)
-    assert queue.pending() == [two.id]
+    requests.add(one)
+    requests.add(two)
+    assert requests.first() == requests.first() == one
+    assert requests.first(besides={one.id}) == two
+    assert requests.pending() == [one.id, two.id]
+    requests.remove(one)
+    requests.remove(one)
+    assert requests.pending() == [two.id]
     assert one.status.state == "queued"
 
 
@@ -137,21 +137,21 @@ def test_the_first_one_stays_until_it_is_removed(make):
 def test_a_run_is_moved(make, position, order):
     some = [make() for _ in range(4)]
     for run in some:
-        queue.add(run)
-    queue.move(some[2].id, position)
-    assert queue.pending() == [some[int(number)].id for number in order]
+        requests.add(run)
+    requests.move(some[2].id, position)
+    assert requests.pending() == [some[int(number)].id for number in order]
     later = make()
-    queue.add(later)
-    assert queue.pending()[-1] == later.id
+    requests.add(later)
+    assert requests.pending()[-1] == later.id
 
 
 def test_to_the_front_again_and_again(make):
     some = [make() for _ in range(5)]
     for run in some:
-        queue.add(run)
+        requests.add(run)
     for run in some:
-        queue.move_first(run.id)
-    assert queue.pending() == [run.id for run in reversed(some)]
+        requests.move_first(run.id)
+    assert requests.pending() == [run.id for run in reversed(some)]
 
 
 @pytest.fixture
@@ -166,38 +166,38 @@ def clock_going_back(monkeypatch):
 def test_a_clock_that_is_set_back_changes_no_order(make):
     some = [make() for _ in range(4)]
     for run in some:
-        queue.add(run)
-    assert queue.pending() == [run.id for run in some]
-    queue.move_first(some[2].id)
-    queue.move_first(some[3].id)
+        requests.add(run)
+    assert requests.pending() == [run.id for run in some]
+    requests.move_first(some[2].id)
+    requests.move_first(some[3].id)
     later = make()
-    queue.add(later)
-    assert queue.pending() == [some[number].id for number in (3, 2, 0, 1)] + [later.id]
+    requests.add(later)
+    assert requests.pending() == [some[number].id for number in (3, 2, 0, 1)] + [later.id]
 
 
 def test_runs_that_an_earlier_version_has_queued_stay_in_front(make, home):
     old, new = make(), make()
     (home / "queue").mkdir()
     (home / "queue" / f"{time.time_ns():020d}-{old.id}").touch()
-    queue.add(new)
-    assert queue.pending() == [old.id, new.id]
+    requests.add(new)
+    assert requests.pending() == [old.id, new.id]
 
 
 def test_what_does_not_wait_cannot_be_moved(make):
-    queue.add(make())
+    requests.add(make())
     for run_id in (make().id, "../..", ""):
         with pytest.raises(RunError, match="not waiting any more"):
-            queue.move_first(run_id)
+            requests.move_first(run_id)
 
 
 def test_slots_by_default_and_as_chosen(monkeypatch, home):
     monkeypatch.setattr(devices, "cores", lambda: 6)
-    assert queue.slots() == 3
-    queue.set_slots(5)
-    assert queue.slots() == 5
+    assert requests.slots() == 3
+    requests.set_slots(5)
+    assert requests.slots() == 5
     assert json.loads((home / "settings.json").read_text()) == {"slots": 5}
     monkeypatch.setattr(devices, "cores", lambda: 1)
-    assert queue.slots() == 1
+    assert requests.slots() == 1
 
 
 @pytest.mark.parametrize(
@@ -206,14 +206,14 @@ def test_slots_by_default_and_as_chosen(monkeypatch, home):
 def test_damaged_settings_are_the_default(monkeypatch, home, content):
     monkeypatch.setattr(devices, "cores", lambda: 4)
     (home / "settings.json").write_text(content)
-    assert queue.slots() == 2
-    queue.set_slots(1)
-    assert queue.slots() == 1
+    assert requests.slots() == 2
+    requests.set_slots(1)
+    assert requests.slots() == 1
 
 
 def test_other_settings_stay(home):
     (home / "settings.json").write_text('{"another": [1]}')
-    queue.set_slots(1)
+    requests.set_slots(1)
     assert json.loads((home / "settings.json").read_text()) == {"another": [1], "slots": 1}
 
 
@@ -221,7 +221,7 @@ def test_other_settings_stay(home):
 def test_slots_out_of_range(monkeypatch, home, count):
     monkeypatch.setattr(devices, "cores", lambda: 4)
     with pytest.raises(ConfigError, match="from 1 to 4"):
-        queue.set_slots(count)
+        requests.set_slots(count)
     assert not (home / "settings.json").exists()
 
 
@@ -230,10 +230,10 @@ def test_running_runs_are_those_whose_lock_is_held(make):
     computed.write_status(Status(state="running"))
     gone.write_status(Status(state="running"))
     finished.write_status(Status(state="finished"))
-    queue.add(waiting)
+    requests.add(waiting)
     with computed.lock(), fresh.lock(), finished.lock():
-        assert queue.running() == sorted([computed, fresh], key=lambda run: run.id)
-    assert queue.running() == []
+        assert requests.running() == sorted([computed, fresh], key=lambda run: run.id)
+    assert requests.running() == []
 
 
 def test_a_run_that_stands_still_is_looked_at_again_only_when_its_status_changes(make, monkeypatch):
@@ -242,14 +242,14 @@ def test_a_run_that_stands_still_is_looked_at_again_only_when_its_status_changes
     long_ago = time.time() - 100
     os.utime(run.path / "status.json", (long_ago, long_ago))
     looks = []
-    look = queue._is_computed
-    monkeypatch.setattr(queue, "_is_computed", lambda run: looks.append(run) or look(run))
+    look = requests._is_computed
+    monkeypatch.setattr(requests, "_is_computed", lambda run: looks.append(run) or look(run))
     with run.lock():
-        assert [queue.running(), queue.running()] == [[], []]
+        assert [requests.running(), requests.running()] == [[], []]
         assert looks == [run]
         run.write_status(Status(state="running"))
-        assert [queue.running(), queue.running()] == [[run], [run]]
-    assert queue.running() == []
+        assert [requests.running(), requests.running()] == [[run], [run]]
+    assert requests.running() == []
 
 
 def test_damaged_runs_are_not_running(make):
@@ -257,4 +257,4 @@ def test_damaged_runs_are_not_running(make):
     (damaged.path / "status.json").write_text("{")
     (empty.path / "status.json").unlink()
     with damaged.lock(), empty.lock():
-        assert queue.running() == []
+        assert requests.running() == []

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from explorer.training.keeping import metrics
+from explorer.training.queue.keeping import metrics
 from explorer.training.records import Done, Step
 
 pytestmark = pytest.mark.usefixtures("quick")

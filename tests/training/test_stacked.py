@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
-from explorer.training.stacked import StackedNetwork, obstacle
+from explorer.training.seeds.network import VectorisedNetwork, obstacle
 
 SEEDS = 3
 ARCHITECTURES = {
@@ -29,7 +29,7 @@ def singles(request):
 
 
 def stack(networks):
-    stacked = StackedNetwork(networks[0], len(networks))
+    stacked = VectorisedNetwork(networks[0], len(networks))
     for index, network in enumerate(networks):
         stacked.load(index, network.state_dict())
     return stacked
@@ -104,7 +104,7 @@ def test_without_reseeding_the_networks_draw_different_masks():
 
 def test_weights_come_back_as_they_went_in(singles):
     stacked = stack(singles)
-    copied = StackedNetwork(singles[0], SEEDS)
+    copied = VectorisedNetwork(singles[0], SEEDS)
     copied.load_state_dict(stacked.state_dict())
     for index, network in enumerate(singles):
         expected, found = network.state_dict(), copied.single(index)
@@ -113,7 +113,7 @@ def test_weights_come_back_as_they_went_in(singles):
 
 
 def test_weights_of_another_architecture_are_refused():
-    stacked = StackedNetwork(models.build("mlp", {}), 2)
+    stacked = VectorisedNetwork(models.build("mlp", {}), 2)
     with pytest.raises(ValueError, match="expected"):
         stacked.load(0, models.build("mlp", {"batch_norm": True}).state_dict())
 
@@ -132,4 +132,4 @@ def test_weights_of_another_architecture_are_refused():
 def test_what_cannot_be_stacked_says_why(network, words):
     assert words in obstacle(network)
     with pytest.raises(ValueError, match=words):
-        StackedNetwork(network, 2)
+        VectorisedNetwork(network, 2)

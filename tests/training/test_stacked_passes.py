@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.training.stacked_layers import StackedLinear
-from explorer.training.stacked_passes import WORTH_CUTTING, Passes, Product
+from explorer.training.seeds.passes import WORTH_CUTTING, Passes, Product, StackedLinear
 
 K = 3
 

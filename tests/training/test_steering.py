@@ -2,8 +2,8 @@ import pytest
 
 from explorer.errors import ConfigError, RunError
 from explorer.store import runs
-from explorer.training import control, queue, steering
-from explorer.training.execution import execute
+from explorer.training.queue import control, requests, steering
+from explorer.training.queue.execution import execute
 from explorer.training.records import Epoch, Step
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -146,9 +146,9 @@ def test_over_is_over(start):
 
 def test_a_waiting_run_is_paused_by_leaving_the_queue(start):
     run = start()
-    queue.add(run)
+    requests.add(run)
     steering.pause(run)
-    assert queue.pending() == []
+    assert requests.pending() == []
     assert run.status.state == "stopped"
 
 

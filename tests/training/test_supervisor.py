@@ -11,8 +11,8 @@ import pytest
 
 from explorer.store import runs
 from explorer.store.runs import Status
-from explorer.training import estimate, queue, supervisor
-from explorer.training.worker import NICENESS
+from explorer.training.queue import estimate, requests, supervisor
+from explorer.training.queue.worker import NICENESS
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
@@ -60,7 +60,7 @@ def started(monkeypatch, home):
     monkeypatch.setattr(supervisor, "_started", None)
     yield processes
     for run in runs.list_runs():
-        queue.stop(run)
+        requests.stop(run)
     for process in processes:
         process.kill()
         process.wait()
@@ -70,7 +70,7 @@ def started(monkeypatch, home):
 
 
 def test_a_life_of_supervisors(make, configure, started, home):
-    queue.set_slots(1)
+    requests.set_slots(1)
 
     # A run is taken and computed.
     first = make()
@@ -96,8 +96,8 @@ def test_a_life_of_supervisors(make, configure, started, home):
     _until(lambda: long.status.epoch >= 1)
     supervisor.submit(waiting)
     supervisor.submit(last)
-    assert queue.pending() == [waiting.id, last.id]
-    assert queue.running() == [long]
+    assert requests.pending() == [waiting.id, last.id]
+    assert requests.running() == [long]
 
     # It lets others go first: in its session, and its session among others where Linux compares those.
     own, worker = os.getpriority(os.PRIO_PROCESS, 0), _holder(long.path / "lock")
@@ -106,16 +106,16 @@ def test_a_life_of_supervisors(make, configure, started, home):
     if (group := Path(f"/proc/{worker}/autogroup")).exists():
         assert group.read_text().split()[-2:] == ["nice", str(NICENESS)]
         assert Path(f"/proc/{started[0].pid}/autogroup").read_text() != group.read_text()
-    queue.stop(waiting)
+    requests.stop(waiting)
     assert waiting.status.state == "stopped"
-    assert queue.pending() == [last.id]
+    assert requests.pending() == [last.id]
 
     # What somebody asks for is measured meanwhile, by a process of its own.
     wanted = configure(subset=200)
     estimate.request(wanted)
     found = _until(lambda: estimate.get(wanted))
     assert found.busy
-    assert queue.pending() == [last.id]
+    assert requests.pending() == [last.id]
     assert long.status.state == "running"
 
     # A worker that is killed leaves an interrupted run with a reason, and the next run is taken.
@@ -133,19 +133,19 @@ def test_a_life_of_supervisors(make, configure, started, home):
     started[0].wait()
     _until(lambda: not supervisor.is_alive())
     epoch, worker = long.status.epoch, _holder(long.path / "lock")
-    assert queue.pending()[-1] == left.id
+    assert requests.pending()[-1] == left.id
     supervisor.ensure()
     _until(supervisor.is_alive)
     assert len(started) == 2
-    _until(lambda: queue.pending() == [left.id])
+    _until(lambda: requests.pending() == [left.id])
     _until(lambda: long.status.epoch > epoch + 1)
     assert _holder(long.path / "lock") == worker
-    assert queue.pending() == [left.id]
-    queue.stop(long)
+    assert requests.pending() == [left.id]
+    requests.stop(long)
     _until(lambda: long.status.state == "stopped")
     _until(lambda: left.status.state == "finished")
     assert waiting.epochs() == []
-    assert queue.pending() == []
+    assert requests.pending() == []
     assert (home / "supervisor.log").is_file()
 
 
@@ -207,44 +207,44 @@ def _turn(at_work):
     """Do once what is done fifty times a second."""
     at_work._reap()
     at_work._clear_started()
-    while at_work._has_room() and (run := queue.first(besides=at_work.workers)):
+    while at_work._has_room() and (run := requests.first(besides=at_work.workers)):
         at_work._start(run)
 
 
 def test_a_run_stays_in_the_queue_until_its_worker_has_it(at_work, make):
     run = make()
-    queue.add(run)
+    requests.add(run)
     _turn(at_work)
     _turn(at_work)
-    assert list(at_work.workers) == queue.pending() == [run.id]
+    assert list(at_work.workers) == requests.pending() == [run.id]
     with run.lock():
         run.write_status(Status(state="running"))
         _turn(at_work)
-        assert queue.pending() == []
+        assert requests.pending() == []
         assert list(at_work.workers) == [run.id]
 
 
 def test_a_worker_that_dies_before_its_first_word_is_noted(at_work, make):
     run = make()
-    queue.add(run)
+    requests.add(run)
     _turn(at_work)
     at_work.workers[run.id].end(-9)
     _turn(at_work)
-    assert (run.status.state, queue.pending(), at_work.workers) == ("interrupted", [], {})
+    assert (run.status.state, requests.pending(), at_work.workers) == ("interrupted", [], {})
     assert "killed the training process" in run.status.message
 
 
 def test_a_run_that_is_resumed_while_its_worker_ends_is_not_lost(at_work, make):
     run = make()
-    queue.add(run)
+    requests.add(run)
     _turn(at_work)
     ending = at_work.workers[run.id]
     run.write_status(Status(state="stopped"))
     _turn(at_work)
-    assert queue.pending() == []
-    queue.add(run)
+    assert requests.pending() == []
+    requests.add(run)
     _turn(at_work)
-    assert queue.pending() == [run.id]
+    assert requests.pending() == [run.id]
     assert at_work.workers[run.id] is ending
     ending.end()
     _turn(at_work)
@@ -253,17 +253,17 @@ def test_a_run_that_is_resumed_while_its_worker_ends_is_not_lost(at_work, make):
 
 def test_own_workers_and_those_of_others_are_counted_once(at_work, make, monkeypatch):
     monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0)
-    monkeypatch.setattr(queue.devices, "cores", lambda: 8)
-    queue.set_slots(3)
+    monkeypatch.setattr(requests.devices, "cores", lambda: 8)
+    requests.set_slots(3)
     own, foreign, waiting, more = (make() for _ in range(4))
-    queue.add(own)
+    requests.add(own)
     _turn(at_work)
     with own.lock(), foreign.lock():
         for run in (own, foreign):
             run.write_status(Status(state="running"))
         assert at_work._count_others() == 1
         for run in (waiting, more):
-            queue.add(run)
+            requests.add(run)
         _turn(at_work)
         assert list(at_work.workers) == [own.id, waiting.id]
     _turn(at_work)
@@ -277,7 +277,7 @@ def test_runs_that_are_computed_as_one_are_one_worker(at_work, configure, monkey
     group = [runs.create(config) for _ in range(3)]
     for run in group:
         run.set_group({kind: [one.id for one in group]})
-    queue.set_slots(1)
+    requests.set_slots(1)
     with group[0].lock(), group[1].lock(), group[2].lock():
         for run in group:
             run.write_status(Status(state="running"))
@@ -287,14 +287,14 @@ def test_runs_that_are_computed_as_one_are_one_worker(at_work, configure, monkey
 
 
 def test_fewer_slots_hold_for_the_next_run(at_work, make, monkeypatch):
-    monkeypatch.setattr(queue.devices, "cores", lambda: 8)
-    queue.set_slots(2)
+    monkeypatch.setattr(requests.devices, "cores", lambda: 8)
+    requests.set_slots(2)
     some = [make() for _ in range(3)]
     for run in some:
-        queue.add(run)
+        requests.add(run)
     _turn(at_work)
     assert list(at_work.workers) == [some[0].id, some[1].id]
-    queue.set_slots(1)
+    requests.set_slots(1)
     for run in some[:2]:
         run.write_status(Status(state="finished"))
     at_work.workers[some[0].id].end()

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from explorer.errors import RunError
-from explorer.store import batches, runs
+from explorer.experiments import seeds
+from explorer.store import groups, runs
 from explorer.store.checkpoints import load_checkpoint
-from explorer.studies import seeds
-from explorer.training import control, execution, together, writing
-from explorer.training.compute import compute
-from explorer.training.execution import execute
+from explorer.training.queue import control, execution, writing
+from explorer.training.queue.execution import execute
+from explorer.training.queue.worker import compute
 from explorer.training.records import Cut, SeedEpochs, Step
+from explorer.training.seeds import execution as seeds_execution
 
 pytestmark = pytest.mark.usefixtures("quick")
 SMALL = {"options": {"hidden": [12], "dropout": 0.2}, "epochs": 3, "batch_size": 16, "subset": 80}
@@ -125,7 +126,7 @@ def test_a_deleted_seed_does_not_keep_the_others(start):
 
 def test_a_seed_that_diverges_fails_alone(start, monkeypatch):
     members = start()
-    spoil = together.EnsembleState.start_epoch
+    spoil = seeds_execution.EnsembleState.start_epoch
 
     def spoilt(state):
         spoil(state)
@@ -134,7 +135,7 @@ def test_a_seed_that_diverges_fails_alone(start, monkeypatch):
                 for parameter in state.network.parameters():
                     parameter[1] = float("nan")
 
-    monkeypatch.setattr(together.EnsembleState, "start_epoch", spoilt)
+    monkeypatch.setattr(seeds_execution.EnsembleState, "start_epoch", spoilt)
     compute(members[0])
     assert [run.status.state for run in members] == ["finished", "failed", "finished"]
     assert "infinite or undefined" in members[1].status.message
@@ -145,7 +146,7 @@ def test_a_seed_that_diverges_fails_alone(start, monkeypatch):
 
 def test_what_cannot_be_computed_at_once_is_computed_one_after_the_other(start):
     members = start(patience=2, epochs=1)
-    assert batches.ids(members[0]) == []
+    assert groups.ids(members[0]) == []
     compute(members[0])
     assert [run.status.state for run in members] == ["finished", "queued", "queued"]
 

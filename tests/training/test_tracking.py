@@ -19,10 +19,9 @@ from explorer.store import runs
 from explorer.training import loop, tracking
 from explorer.training.records import Epoch, Step
 from explorer.training.state import TrainingState
-from explorer.training.tracking import events, histograms, pictures, reading
+from explorer.training.tracking import events, reading, tensorboard
 from explorer.training.tracking.figures import epoch_scalars
-from explorer.training.tracking.pace import SHARE, Pace
-from explorer.training.tracking.tensorboard import STEPS, TensorBoardTracker, hyperparameters
+from explorer.training.tracking.tensorboard import SHARE, STEPS, Pace, TensorBoardTracker, hyperparameters
 
 pytestmark = pytest.mark.usefixtures("quick")
 EVERY_EPOCH = ("loss/train", "loss/validation", "accuracy/train", "accuracy/validation", "learning_rate")
@@ -352,11 +351,11 @@ def test_costly_things_take_a_small_share_of_the_time():
 
 
 def test_a_histogram_survives_odd_tensors():
-    assert histograms.histogram(torch.empty(0)) is None
-    assert histograms.histogram(torch.tensor([float("nan"), float("inf")])) is None
-    constant = histograms.histogram(torch.full((3, 2), 0.25))
+    assert tensorboard.histogram(torch.empty(0)) is None
+    assert tensorboard.histogram(torch.tensor([float("nan"), float("inf")])) is None
+    constant = tensorboard.histogram(torch.full((3, 2), 0.25))
     assert (constant.counts, constant.limits, constant.n) == ([6.0], [0.25], 6)
-    some = histograms.histogram(torch.tensor([1.0, float("nan"), 2.0], dtype=torch.float16))
+    some = tensorboard.histogram(torch.tensor([1.0, float("nan"), 2.0], dtype=torch.float16))
     assert (some.low, some.high, some.n) == (1.0, 2.0, 2)
 
 
@@ -390,7 +389,7 @@ def test_the_signature_changes_with_the_files(finished):
 
 def test_samples_are_fixed_and_of_every_class():
     split = load_split("fashion-mnist", "validation")
-    rows = pictures.sample_rows(split.labels)
+    rows = tensorboard.sample_rows(split.labels)
     assert set(split.labels[rows]) == set(range(10))
     assert len(rows) == len(set(rows.tolist())) == 12
 
@@ -398,7 +397,9 @@ def test_samples_are_fixed_and_of_every_class():
 def test_wrong_predictions_are_marked(tmp_path):
     split, classes = load_split("fashion-mnist", "validation"), catalog.get("fashion-mnist").classes
     right = np.eye(10, dtype=np.float32)[split.labels]
-    good, bad = (pictures.samples_picture(split, classes, logits)[2] for logits in (right, np.roll(right, 1, axis=1)))
+    good, bad = (
+        tensorboard.samples_picture(split, classes, logits)[2] for logits in (right, np.roll(right, 1, axis=1))
+    )
     colours = []
     for name, content in (("good", good), ("bad", bad)):
         (tmp_path / name).write_bytes(content)

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from explorer.training import watching
-from explorer.training.watching import WatchedFolder
+from explorer.training.queue import requests
+from explorer.training.queue.requests import WatchedFolder
 
 
 def test_it_follows_every_change(tmp_path):
@@ -24,7 +24,7 @@ def test_a_settled_folder_is_listed_only_now_and_then(tmp_path, monkeypatch, loo
     listed = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: listed.append(path) or scandir(path))
-    monkeypatch.setattr(watching, "LOOK_SECONDS", look_seconds)
+    monkeypatch.setattr(requests, "LOOK_SECONDS", look_seconds)
     long_ago = time.time() - 100
     os.utime(tmp_path, (long_ago, long_ago))
     folder = WatchedFolder(tmp_path)

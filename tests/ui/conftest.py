@@ -21,10 +21,10 @@ def pixels(picture: bytes) -> np.ndarray:
 def exported():
     """Draw a chart as SVG and as PNG, find its words in both, and return the SVG."""
     vl_convert = pytest.importorskip("vl_convert")
-    from explorer.ui import pictures
+    from explorer.ui.kit import figure
 
     def export(spec, mode="light"):
-        svg = pictures.svg(spec, mode)
+        svg = figure.svg(spec, mode)
         assert svg.startswith("<svg")
         words = "".join(TEXT.findall(svg))
         assert words
@@ -32,8 +32,8 @@ def exported():
             names = [name.strip() for name in family.replace("&quot;", "'").split(",")]
             assert all(map(IDENTIFIER.fullmatch, names)), family
             assert names[-1] == "sans-serif"
-        bare = pixels(vl_convert.svg_to_png(TEXT.sub("", svg), scale=pictures.SCALE))
-        drawn = (pixels(pictures.png(spec, mode)) != bare).any(axis=2).sum()
+        bare = pixels(vl_convert.svg_to_png(TEXT.sub("", svg), scale=figure.SCALE))
+        drawn = (pixels(figure.png(spec, mode)) != bare).any(axis=2).sum()
         assert drawn > 10 * len(words), f"{drawn} pixels of {len(words)} letters"
         return svg
 

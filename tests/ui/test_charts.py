@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from altair.utils import schemapi
 
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.catalog import get
-from explorer.ui import charts, theme
+from explorer.ui import charts
+from explorer.ui.kit import theme
 
 CLASSES = get("fashion-mnist").classes
 

@@ -13,7 +13,7 @@ TYPE = "application/octet-stream"
 
 
 def _page():
-    from explorer.ui.checkpoint_upload import upload_checkpoint
+    from explorer.ui.home.upload import upload_checkpoint
 
     upload_checkpoint()
 

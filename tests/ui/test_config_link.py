@@ -12,8 +12,8 @@ from explorer.errors import ConfigError
 from explorer.paths import ROOT
 from explorer.training.config import TrainConfig
 from explorer.training.presets import presets
-from explorer.ui import config_link
-from explorer.ui.config_link import from_document, from_parameter, to_document, to_parameter
+from explorer.ui.kit import training_form
+from explorer.ui.kit.training_form import from_document, from_parameter, to_document, to_parameter
 
 CHANGED = TrainConfig.parse(
     {
@@ -51,13 +51,13 @@ def test_both_texts_give_the_configuration_back(config):
 
 def test_the_longest_configuration_fits():
     longest = {"options": {"hidden": [8192] * 32}, "initial": "\\" * 128, "learning_rate": 1 / 3}
-    assert len(to_parameter(TrainConfig.parse(longest))) < config_link.MAX_LENGTH / 2
+    assert len(to_parameter(TrainConfig.parse(longest))) < training_form.MAX_LENGTH / 2
 
 
 def test_a_link_carries_the_data_set_in_the_sidebars_parameter():
-    assert config_link.parameters(TrainConfig()) == {"dataset": "fashion-mnist"}
-    assert config_link.link(TrainConfig(), "/train") == "/train"
-    address = urlsplit(config_link.link(CHANGED, "http://host:1/sub/train"))
+    assert training_form.parameters(TrainConfig()) == {"dataset": "fashion-mnist"}
+    assert training_form.link(TrainConfig(), "/train") == "/train"
+    address = urlsplit(training_form.link(CHANGED, "http://host:1/sub/train"))
     query = {name: values[0] for name, values in parse_qs(address.query).items()}
     assert (address.netloc, address.path, query["dataset"]) == ("host:1", "/sub/train", "mnist")
     rest = from_parameter(query["config"])
@@ -96,7 +96,7 @@ def test_nonsense_is_one_short_message(text, reason):
     with pytest.raises(ConfigError) as raised:
         from_parameter(text)
     assert reason in str(raised.value)
-    assert len(str(raised.value)) <= config_link.MAX_MESSAGE
+    assert len(str(raised.value)) <= training_form.MAX_MESSAGE
     str(raised.value).encode()
 
 

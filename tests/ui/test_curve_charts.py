@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from altair.utils import schemapi
 
-from explorer.analysis.predictions import Predictions
-from explorer.analysis.thresholds import elements_at
-from explorer.ui import theme
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.analysis.evaluation.thresholds import elements_at
 from explorer.ui.charts.class_curves import POINTS, WHOLE
-from explorer.ui.evaluate import curve_kinds, scale, threshold
-from explorer.ui.evaluate.curve_kinds import KINDS, Series
-from explorer.ui.evaluate.results import Results
+from explorer.ui.evaluate import curve_kinds, threshold
+from explorer.ui.evaluate.curve_kinds import KINDS, DrawnCurve
+from explorer.ui.evaluate.scope import Results
+from explorer.ui.kit import theme
 
 NAMES = (*"abcdefghi", 'quote"<b>')
 
@@ -31,7 +31,7 @@ def results():
 def drawn(results):
     names = (*NAMES, "micro", "macro")
     colours = (*theme.class_colours(10), "#000000", "#000000")
-    return [Series(str(which), name, results, which, colours[which]) for which, name in enumerate(names)]
+    return [DrawnCurve(str(which), name, results, which, colours[which]) for which, name in enumerate(names)]
 
 
 SIZES = [WHOLE, (0.2, 0.4)]
@@ -110,7 +110,7 @@ def test_moving_the_threshold_changes_only_data(drawn):
 
 def test_every_place_of_the_track_can_be_told_in_the_address(drawn):
     for place in chart(KINDS["roc"], drawn)["datasets"]["track"]:
-        assert scale.parse(str(place["threshold"])) == place["threshold"]
+        assert threshold.parse(str(place["threshold"])) == place["threshold"]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -129,7 +129,7 @@ def test_undefined_curves_stand_in_the_legend_without_a_line(name, n):
     results = Results(
         Predictions(np.eye(n, 2, dtype=np.float32), np.zeros(n, int), np.arange(n), ("a", "b"), "", "d", "")
     )
-    lines = [Series(str(which), "x", results, which, "#000000") for which in range(4)]
+    lines = [DrawnCurve(str(which), "x", results, which, "#000000") for which in range(4)]
     spec = KINDS[name].chart(lines, lines[1], curve_kinds.corner(KINDS[name], lines), None)
     assert spec["layer"][1]["encoding"]["color"]["scale"]["domain"] == ["0", "1", "2", "3"]
     assert "x undefined" in spec["layer"][1]["encoding"]["color"]["legend"]["labelExpr"]
@@ -142,7 +142,7 @@ def series_of(better):
     logits = random.normal(size=(4000, 2)).astype(np.float32)
     logits[np.arange(4000), labels] += better
     predictions = Predictions(logits, labels, np.arange(4000), ("a", "b"), "x", "fashion-mnist", "test")
-    return Series("1", "b", Results(predictions), 1, "#000000")
+    return DrawnCurve("1", "b", Results(predictions), 1, "#000000")
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -152,7 +152,7 @@ def test_the_corner_holds_the_curves_and_no_more_than_they_need(name):
     assert found == sorted(found, reverse=True)
     assert (found[0], found[-1]) == (WHOLE, (0.01, 0.01)), "a poor classifier needs all, a perfect one hardly anything"
     own = series_of(3)
-    element = elements_at(own.results.predictions, 1, scale.DEFAULT)
+    element = elements_at(own.results.predictions, 1, threshold.DEFAULT)
     assert curve_kinds.corner(kind, [own, series_of(0.2)]) == WHOLE
     size = curve_kinds.corner(kind, [own])
     frame = kind.frame(size)

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from explorer.analysis.output import softmax
+from explorer.analysis.drawings.verdicts import softmax
 from explorer.errors import DataError
-from explorer.studies.tuning import Change, Forgetting
-from explorer.ui import background, theme
-from explorer.ui.draw import models, tuning
-from explorer.ui.draw.sight import View
-from explorer.ui.draw.target import painted
-from explorer.ui.draw.target_words import rival
+from explorer.experiments.fine_tuning import CorrectBeforeAfter, Forgetting
+from explorer.ui.draw import collection, predictions
+from explorer.ui.draw.predictions import ModelPrediction
+from explorer.ui.draw.target import painted, rival_text
+from explorer.ui.kit import background, theme
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +60,7 @@ def test_only_so_many_are_kept():
 
 
 def view(*logits):
-    return View(np.array(logits, np.float64), None)
+    return ModelPrediction(np.array(logits, np.float64), None)
 
 
 def test_loss_and_rank_are_those_of_the_definition():
@@ -76,8 +75,8 @@ def test_loss_and_rank_are_those_of_the_definition():
 
 
 def test_the_rival_is_the_best_other_class():
-    assert rival(view(1.0, 3.0, 2.0), 1) == 2
-    assert rival(view(1.0, 3.0, 2.0), 0) == 1
+    assert rival_text(view(1.0, 3.0, 2.0), 1) == 2
+    assert rival_text(view(1.0, 3.0, 2.0), 0) == 1
 
 
 def test_added_ink_is_warm_and_removed_ink_cold(monkeypatch):
@@ -94,13 +93,15 @@ def test_added_ink_is_warm_and_removed_ink_cold(monkeypatch):
 
 
 def test_what_was_forgotten_is_said_in_points():
-    text = tuning.words(Forgetting(Change(9260, 8430, 10_000), Change(0, 1, 6)))
+    text = collection.words(Forgetting(CorrectBeforeAfter(9260, 8430, 10_000), CorrectBeforeAfter(0, 1, 6)))
     assert "forgotten 8.3 points" in text
     assert "6 held-out drawings are few: each one counts 16.7 points" in text
-    assert "forgotten nothing" in tuning.words(Forgetting(Change(90, 90, 100), Change(0, 40, 50)))
+    assert "forgotten nothing" in collection.words(
+        Forgetting(CorrectBeforeAfter(90, 90, 100), CorrectBeforeAfter(0, 40, 50))
+    )
 
 
 def test_names_of_shipped_models_are_short():
-    model = models.Model("fashion-mnist-lenet", "fashion-mnist-lenet", None)
-    assert models.short(model, "fashion-mnist") == "lenet"
-    assert len(models.short(models.Model("x", "y" * 90, None), "mnist")) == 22
+    model = predictions.Model("fashion-mnist-lenet", "fashion-mnist-lenet", None)
+    assert predictions.short(model, "fashion-mnist") == "lenet"
+    assert len(predictions.short(predictions.Model("x", "y" * 90, None), "mnist")) == 22

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.ui.draw import challenge_words
+from explorer.ui.draw import rounds
 from explorer.ui.draw.rounds import LIMITS, Moment, Round
 
 MODELS = ("a", "b")
@@ -111,10 +111,8 @@ def test_the_fewest_pixels_that_flip_count_against_the_machine():
 
 
 def test_how_many_images_were_tried_is_said():
-    assert challenge_words.none_found(64, "keep").startswith(
-        "None of 64 random test images is recognised by the model."
-    )
-    assert "by both models" in challenge_words.none_found(64, "fool")
+    assert rounds.none_found(64, "keep").startswith("None of 64 random test images is recognised by the model.")
+    assert "by both models" in rounds.none_found(64, "fool")
 
 
 def test_an_empty_canvas_is_nothing():

@@ -4,16 +4,9 @@ import altair as alt
 import pytest
 from altair.utils import schemapi
 
-from explorer.studies.differences import paired_difference
-from explorer.ui import theme
-from explorer.ui.charts.duel import (
-    Race,
-    accuracy_race,
-    difference_plot,
-    difference_table,
-    loss_race,
-    side_colours,
-)
+from explorer.experiments.duels import paired_difference
+from explorer.ui.charts.duel import Race, accuracy_race, difference_plot, difference_table, loss_race, side_colours
+from explorer.ui.kit import theme
 
 LABELS = ("A: Adam", "B: SGD")
 

@@ -1,8 +1,8 @@
 import pytest
 
-from explorer.studies import duels
+from explorer.experiments import duels
 from explorer.training.config import TrainConfig
-from explorer.ui.duel_filling import SUGGESTIONS, proposal
+from explorer.ui.experiments.filling import SUGGESTIONS, proposal
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn", "lenet"])

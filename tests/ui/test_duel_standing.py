@@ -3,12 +3,12 @@
 import pytest
 
 from explorer.errors import RunError
+from explorer.experiments import duels
 from explorer.store import runs
-from explorer.studies import duels
-from explorer.training import queue, supervisor
 from explorer.training.config import TrainConfig
-from explorer.ui import duel_curves, duel_steering, duel_words
-from explorer.ui.duel_standing import look
+from explorer.training.queue import requests, supervisor
+from explorer.ui.experiments import curves, progress, watch
+from explorer.ui.experiments.progress import look
 
 CONFIG = TrainConfig.parse({"options": {"hidden": [4]}, "epochs": 4, "subset": 100, "device": "cpu"})
 
@@ -17,7 +17,7 @@ CONFIG = TrainConfig.parse({"options": {"hidden": [4]}, "epochs": 4, "subset": 1
 def queued(home, monkeypatch):
     """Ids of the runs that were queued, which stay in the queue."""
     found = []
-    monkeypatch.setattr(supervisor, "submit", lambda run: found.append(run.id) or queue.add(run))
+    monkeypatch.setattr(supervisor, "submit", lambda run: found.append(run.id) or requests.add(run))
     return found
 
 
@@ -53,53 +53,53 @@ def test_a_new_duel_waits(queued):
     standing = look(duel)
     assert (standing.is_active, standing.is_over, standing.running) == (True, False, [])
     assert [len(lane) for lane in standing.lanes] == [6]
-    assert duel_words.side(standing, "a") == (0.0, r"**A\: Adam** · waiting for its turn · best accuracy –")
-    assert duel_words.left(standing, True) == "Starts soon."
+    assert progress.side(standing, "a") == (0.0, r"**A\: Adam** · waiting for its turn · best accuracy –")
+    assert progress.left(standing, True) == "Starts soon."
     other = together()
-    assert duel_words.left(look(other), True) == "Waits for its turn; 1 run before it."
+    assert progress.left(look(other), True) == "Waits for its turn; 1 run before it."
 
 
 def test_runs_that_say_they_wait_but_are_in_no_queue_can_be_resumed(queued):
     duel = together()
-    queue.remove(duel.side("a")[0])
+    requests.remove(duel.side("a")[0])
     standing = look(duel)
     assert (standing.is_active, standing.is_over) == (False, False)
     queued.clear()
-    duel_steering.resume(standing)
+    watch.resume(standing)
     assert queued == [duel.runs["a"][0]]
     assert look(duel).is_active
 
 
 def test_a_running_duel_says_where_it_is(queued):
     duel = together()
-    queue.remove(duel.side("a")[0])
+    requests.remove(duel.side("a")[0])
     each(duel, "finished", 0.5, 0.75)
     with duel.side("a")[0].lock(), duel.side("b")[2].lock():
         write(duel.side("a")[0], "running")
         write(duel.side("b")[2], "running")
         standing = look(duel)
         assert standing.is_active
-        share, text = duel_words.side(standing, "a")
+        share, text = progress.side(standing, "a")
         assert "seed 1 of 3, epoch 1 of 4 · best accuracy 75.0%" in text
         assert share == pytest.approx(2 / 3)
-        assert "seed 3 of 3" in duel_words.side(standing, "b")[1]
-        assert duel_words.left(standing, False) == "About 30 s left."
+        assert "seed 3 of 3" in progress.side(standing, "b")[1]
+        assert progress.left(standing, False) == "About 30 s left."
     assert not look(duel).is_active, "their process is gone"
-    assert "interrupted in seed 1 of 3, epoch 1 of 4" in duel_words.side(look(duel), "a")[1]
+    assert "interrupted in seed 1 of 3, epoch 1 of 4" in progress.side(look(duel), "a")[1]
 
 
 def test_it_is_over_when_all_are_finished_or_failed(queued):
     duel = in_turns()
     assert [len(lane) for lane in look(duel).lanes] == [2, 2, 2]
     for run in duel.side("a"):
-        queue.remove(run)
+        requests.remove(run)
     each(duel, "finished", 0.5, 0.75)
     assert look(duel).is_over
     write(duel.side("b")[1], "failed", message="It *diverged*.")
     standing = look(duel)
     assert standing.is_over
-    assert duel_words.problems(standing) == [r"**B, seed 1:** It \*diverged\*\."]
-    assert "finished, 1 failed" in duel_words.side(standing, "b")[1]
+    assert progress.problems(standing) == [r"**B, seed 1:** It \*diverged\*\."]
+    assert "finished, 1 failed" in progress.side(standing, "b")[1]
     assert standing.differences == {0: 0.0, 2: 0.0}
     write(duel.side("a")[0], "stopped")
     assert not look(duel).is_over
@@ -111,18 +111,18 @@ def test_runs_that_are_gone_or_damaged_are_said(queued):
     (duel.side("b")[0].path / "status.json").write_text("{")
     standing = look(duel)
     assert [seed for seed, _one, _two in standing.pairs()] == [2]
-    texts = duel_words.problems(standing)
+    texts = progress.problems(standing)
     assert any("1 run of this duel is no longer here" in text for text in texts)
     assert any("damaged" in text for text in texts)
 
 
 def test_pausing_a_duel_that_waits_takes_it_out_of_the_queue(queued):
     duel = in_turns()
-    duel_steering.pause(look(duel))
-    assert queue.pending() == []
+    watch.pause(look(duel))
+    assert requests.pending() == []
     assert {run.status.state for run in look(duel).runs} == {"stopped"}
-    assert "paused in epoch 1 of 4" in duel_words.side(look(duel), "a")[1]
-    for action in (duel_steering.pause, duel_steering.finish):
+    assert "paused in epoch 1 of 4" in progress.side(look(duel), "a")[1]
+    for action in (watch.pause, watch.finish):
         with pytest.raises(RunError, match="not being computed any more"):
             action(look(duel))
 
@@ -131,8 +131,8 @@ def test_pausing_asks_every_run_of_a_running_duel(queued):
     duel = together()
     locks = [run.lock() for side in duels.SIDES for run in duel.side(side)]
     each(duel, "running")
-    queue.remove(duel.side("a")[0])
-    duel_steering.pause(look(duel))
+    requests.remove(duel.side("a")[0])
+    watch.pause(look(duel))
     assert all(run.stop_requested for side in duels.SIDES for run in duel.side(side))
     for lock in locks:
         lock.release()
@@ -141,14 +141,14 @@ def test_pausing_asks_every_run_of_a_running_duel(queued):
 def test_stop_and_keep_ends_the_pair_at_hand_and_lets_no_other_begin(queued):
     duel = in_turns()
     first, second = duel.pairs()[0]
-    queue.remove(first)
+    requests.remove(first)
     with first.lock(), second.lock():
         write(first, "running")
         write(second, "running")
-        duel_steering.finish(look(duel))
+        watch.finish(look(duel))
         assert first.requests.asked("finish")
         assert second.requests.asked("finish")
-    assert queue.pending() == []
+    assert requests.pending() == []
     others = [run for side in duels.SIDES for run in duel.side(side)[1:]]
     assert {run.status.state for run in others} == {"stopped"}
     assert not any(run.requests.asked("finish") for run in others)
@@ -156,14 +156,14 @@ def test_stop_and_keep_ends_the_pair_at_hand_and_lets_no_other_begin(queued):
 
 def test_resuming_queues_one_run_of_each_lane_that_is_not_finished(queued):
     duel = in_turns()
-    duel_steering.pause(look(duel))
+    watch.pause(look(duel))
     pairs = duel.pairs()
     for run in pairs[0]:
         write(run, "finished", 0.5)
     write(pairs[1][0], "finished", 0.5)
     pairs[1][1].request_stop()
     queued.clear()
-    duel_steering.resume(look(duel))
+    watch.resume(look(duel))
     assert queued == [pairs[1][1].id, pairs[2][0].id]
     assert not pairs[1][1].stop_requested, "a request that came too late would stop it at once"
 
@@ -171,12 +171,12 @@ def test_resuming_queues_one_run_of_each_lane_that_is_not_finished(queued):
 def test_what_is_going_is_not_queued_twice(queued):
     duel = in_turns()
     queued.clear()
-    duel_steering.resume(look(duel))
+    watch.resume(look(duel))
     assert queued == []
 
 
 def means(duel):
-    return [(row["epoch"], row["accuracy"]) for row in duel_curves.race(look(duel)).means if row["side"] == "A: none"]
+    return [(row["epoch"], row["accuracy"]) for row in curves.race(look(duel)).means if row["side"] == "A: none"]
 
 
 def test_the_mean_goes_as_far_as_all_seeds_have_got(queued):
@@ -201,10 +201,10 @@ def test_the_mean_does_not_jump_when_the_next_seed_begins(queued):
 def test_thin_lines_are_drawn_for_several_seeds_only(queued):
     duel = in_turns(2)
     each(duel, "finished", 0.5, 0.75)
-    assert len(duel_curves.race(look(duel)).seeds) == 2 * 2 * 2
+    assert len(curves.race(look(duel)).seeds) == 2 * 2 * 2
     single = in_turns(1)
     each(single, "finished", 0.5, 0.75)
-    race = duel_curves.race(look(single))
+    race = curves.race(look(single))
     assert race.seeds == []
     assert len(race.means) == 2 * 2
 
@@ -214,8 +214,8 @@ def test_long_histories_are_thinned(queued):
     for side in duels.SIDES:
         for run in duel.side(side):
             write(run, "finished", *([0.5] * 3000), epochs=3000)
-    race = duel_curves.race(look(duel))
-    assert len(race.seeds) <= 4 * (duel_curves.SEED_EPOCHS + 1)
+    race = curves.race(look(duel))
+    assert len(race.seeds) <= 4 * (curves.SEED_EPOCHS + 1)
     assert max(row["epoch"] for row in race.means) == 3000
     assert race.end >= 3000
 
@@ -229,7 +229,7 @@ def test_the_loss_of_batches_is_averaged_over_the_seeds(queued):
     for run, loss in zip(duel.side("a"), (1.0, 3.0), strict=True):
         run.append_history(step(50, loss))
         run.append_history(step(51, None))
-    (row,) = duel_curves.race(look(duel)).steps
+    (row,) = curves.race(look(duel)).steps
     assert (row["epoch"], row["loss"]) == (0.5, 2.0)
 
 
@@ -240,13 +240,13 @@ def test_the_steep_beginning_does_not_flatten_the_epochs(queued):
         run.append_history(step(1, 2.3))
         run.append_history(step(90, 0.55))
         write(run, "finished", 0.5, 0.6)
-    assert {row["loss"] for row in duel_curves.race(look(duel)).steps} == {0.55}
+    assert {row["loss"] for row in curves.race(look(duel)).steps} == {0.55}
 
 
 def test_the_data_hold_every_epoch_and_no_test_accuracy(queued):
     duel = together(2)
     each(duel, "finished", 0.5, 0.75)
-    header, rows = duel_curves.table(look(duel))
+    header, rows = curves.table(look(duel))
     assert header[:4] == ["side", "value", "seed", "epoch"]
     assert len(rows) == 2 * 2 * 2
     assert rows[0][:4] == ["A", "Adam", 0, 1]

@@ -1,16 +1,15 @@
 import pytest
 
-from explorer.studies.differences import Difference, paired_difference
-from explorer.studies.duels import Duel, StartingPoint
-from explorer.ui import duel_reading, duel_words
+from explorer.experiments.duels import Difference, Duel, StartingPoint, paired_difference
 from explorer.ui.charts.duel import Race
+from explorer.ui.experiments import curves, progress
 
 DUEL = Duel("duel-20260101-120000-abcdef", "optimizer", ("adam", "sgd"), {"a": (), "b": ()})
 
 
 def said(differences, duel=DUEL):
     mean = sum(differences) / len(differences)
-    return duel_words.verdict(duel, paired_difference([0.0] * len(differences), differences), (0.8, 0.8 + mean))
+    return progress.verdict(duel, paired_difference([0.0] * len(differences), differences), (0.8, 0.8 + mean))
 
 
 def test_a_clear_verdict_names_the_better_side_with_its_numbers():
@@ -42,7 +41,7 @@ def test_one_seed_says_nothing_about_chance():
     assert "One seed says nothing about chance" in found.text
     assert r"A \(Adam\) is ahead by 0.42 points" in found.text
     assert "both sides are level" in said([0.0]).text
-    assert "nothing to compare" in duel_words.verdict(DUEL, None).text
+    assert "nothing to compare" in progress.verdict(DUEL, None).text
 
 
 def test_values_from_files_are_escaped():
@@ -50,14 +49,14 @@ def test_values_from_files_are_escaped():
     text = said([0.004, 0.005, 0.006], duel).text
     assert "<img>" not in text
     assert "![x](" not in text
-    race = Race("x", duel_words.labels(duel), 3, (), [mean(duel, 0), mean(duel, 1)], ())
-    for text in (duel_reading.accuracy(race, 3), duel_reading.loss(race)):
+    race = Race("x", progress.labels(duel), 3, (), [mean(duel, 0), mean(duel, 1)], ())
+    for text in (curves.accuracy(race, 3), curves.loss(race)):
         assert "<img>" not in text.replace(r"\<img", "")
         assert "![x](" not in text
 
 
 def mean(duel, side, epoch=2, accuracy=0.8):
-    return {"side": duel_words.labels(duel)[side], "epoch": epoch, "accuracy": accuracy, "loss": 0.5}
+    return {"side": progress.labels(duel)[side], "epoch": epoch, "accuracy": accuracy, "loss": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def mean(duel, side, epoch=2, accuracy=0.8):
     [(0.0042, "0.42"), (-0.003, "−0.30"), (-0.00001, "0.00"), (0.0, "0.00"), (0.12345, "12.35"), (-1.0, "−100.00")],
 )
 def test_points(share, text):
-    assert duel_words.points(share) == f"{text} points"
+    assert progress.points(share) == f"{text} points"
 
 
 @pytest.mark.parametrize(
@@ -80,38 +79,38 @@ def test_points(share, text):
     ],
 )
 def test_what_is_not_the_same_at_the_start_is_said_with_its_reason(weights, order, field, same_size, words):
-    text = duel_words.beginning(StartingPoint(weights, order), field, same_size)
+    text = progress.beginning(StartingPoint(weights, order), field, same_size)
     assert words in text
     assert ("not the same" in text) == (not (weights and order))
 
 
 def test_sizes():
-    assert duel_words.size(79510, 79510) == "79,510 parameters on both sides"
-    assert duel_words.size(79510, 159010) == "79,510 against 159,010 parameters"
+    assert progress.size(79510, 79510) == "79,510 parameters on both sides"
+    assert progress.size(79510, 159010) == "79,510 against 159,010 parameters"
 
 
 def test_names_of_settings_and_values():
-    assert duel_words.title(DUEL) == "Optimizer: Adam against SGD"
-    assert duel_words.labels(DUEL) == ("A: Adam", "B: SGD")
-    assert duel_words.value("options.hidden", []) == "none"
-    assert duel_words.value("options.batch_norm", True) == "yes"
-    assert duel_words.value("batch_size", 1024) == "1,024"
-    assert duel_words.setting("options.batch_norm") == "Batch norm"
-    assert len(duel_words.value("options.hidden", [128] * 32)) <= duel_words.VALUE_LENGTH
+    assert progress.title(DUEL) == "Optimizer: Adam against SGD"
+    assert progress.labels(DUEL) == ("A: Adam", "B: SGD")
+    assert progress.value("options.hidden", []) == "none"
+    assert progress.value("options.batch_norm", True) == "yes"
+    assert progress.value("batch_size", 1024) == "1,024"
+    assert progress.setting("options.batch_norm") == "Batch norm"
+    assert len(progress.value("options.hidden", [128] * 32)) <= progress.VALUE_LENGTH
 
 
 def test_the_curves_are_read_with_their_own_numbers():
-    race = Race("Optimizer", duel_words.labels(DUEL), 3, (), [mean(DUEL, 0), mean(DUEL, 1, accuracy=0.75)], ())
-    text = duel_reading.accuracy(race, 1)
+    race = Race("Optimizer", progress.labels(DUEL), 3, (), [mean(DUEL, 0), mean(DUEL, 1, accuracy=0.75)], ())
+    text = curves.accuracy(race, 1)
     assert "After epoch 2" in text
     assert "80.0%" in text
     assert "75.0%, 5.0 points apart" in text
     assert "single seeds" not in text
-    assert "single seeds" in duel_reading.accuracy(race, 5)
+    assert "single seeds" in curves.accuracy(race, 5)
     ahead = Race("Optimizer", race.labels, 3, (), [mean(DUEL, 0, 3), mean(DUEL, 1)], ())
-    assert "after epoch 2" in duel_reading.accuracy(ahead, 1)
-    assert "first complete epoch" in duel_reading.accuracy(Race("x", race.labels, 3, (), (), ()), 1)
-    assert "0.500" in duel_reading.loss(race)
+    assert "after epoch 2" in curves.accuracy(ahead, 1)
+    assert "first complete epoch" in curves.accuracy(Race("x", race.labels, 3, (), (), ()), 1)
+    assert "0.500" in curves.loss(race)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +121,6 @@ def test_the_curves_are_read_with_their_own_numbers():
     ],
 )
 def test_the_differences_are_read_with_their_own_numbers(found, words):
-    text = duel_reading.differences({0: 0.01, 1: -0.001}, found)
+    text = curves.differences({0: 0.01, 1: -0.001}, found)
     assert words in text
     assert "B is ahead in 1 of 2" in text

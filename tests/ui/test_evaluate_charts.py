@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 from altair.utils import schemapi
 
-from explorer.analysis.calibration import Reliability
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.mistakes import KINDS, Slices
-from explorer.analysis.predictions import Predictions
-from explorer.analysis.rejection import CoverageCurve
+from explorer.analysis.evaluation.calibration import Reliability
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.mistakes import KINDS, Slices
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.analysis.evaluation.rejection import CoverageCurve
 from explorer.data.catalog import get
-from explorer.ui.charts.clicks import CLICKED, clicked
-from explorer.ui.charts.coverage import coverage_chart, coverage_table
-from explorer.ui.charts.reliability import FLOOR, reliability_diagram, reliability_table
-from explorer.ui.charts.response import response_chart, response_table
-from explorer.ui.charts.slices import directions, pairs_chart, pairs_table, slice_name, slices_chart, slices_table
+from explorer.ui.charts.calibration import FLOOR, coverage_chart, coverage_table, reliability_diagram, reliability_table
+from explorer.ui.charts.mistakes import directions, pairs_chart, pairs_table, slice_name, slices_chart, slices_table
+from explorer.ui.charts.probabilities import response_chart, response_table
+from explorer.ui.charts.specs import CLICKED, clicked
 
 CLASSES = get("fashion-mnist").classes
 VARIED = ("two", "both", "ink", "pairs", "response")
@@ -140,11 +139,11 @@ def test_the_slices_hold_rate_and_interval(predictions, every_chart):
 
 def test_names_are_data_and_never_part_of_an_expression():
     pytest.importorskip("vl_convert")
-    from explorer.ui import pictures
+    from explorer.ui.kit import figure
 
     names = ('a"][0]; b //', "c\\' + d", *"efghijkl")
     pairs = ConfusionMatrix(np.arange(100).reshape(10, 10), names).confused_pairs(45)
-    drawn = pictures.svg(response_chart(names, {"A": [0.1] * 10}, None)), pictures.svg(pairs_chart(pairs, names))
+    drawn = figure.svg(response_chart(names, {"A": [0.1] * 10}, None)), figure.svg(pairs_chart(pairs, names))
     for svg in (html.unescape(one) for one in drawn):
         assert all(name in svg for name in names)
 

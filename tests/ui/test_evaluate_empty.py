@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.catalog import get
 from explorer.data.splits import Split
 from explorer.ui.evaluate import scope as scopes
-from explorer.ui.evaluate.results import Results
-from explorer.ui.evaluate.scope import Judged, Scope
-from explorer.ui.state import Selection
+from explorer.ui.evaluate.scope import Judged, Results, Scope
+from explorer.ui.kit.state import Selection
 
 CLASSES = get("fashion-mnist").classes
 

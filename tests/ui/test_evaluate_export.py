@@ -10,15 +10,14 @@ import pytest
 from PIL import Image
 
 from explorer import cli
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.splits import load_split
 from explorer.store.checkpoints import load_checkpoint
-from explorer.ui import pictures, theme
-from explorer.ui.charts.difference import difference_matrix
-from explorer.ui.evaluate import export
-from explorer.ui.evaluate.results import Results
-from explorer.ui.evaluate.scope import Judged, Scope
-from explorer.ui.state import Selection
+from explorer.ui.charts.duel import difference_matrix
+from explorer.ui.evaluate import choice
+from explorer.ui.evaluate.scope import Judged, Results, Scope
+from explorer.ui.kit import figure, theme
+from explorer.ui.kit.state import Selection
 
 
 @pytest.fixture
@@ -47,10 +46,10 @@ def test_page_and_command_line_give_equal_files(printed, tmp_path):
     a = judged("fashion-mnist-mlp")
     path = tmp_path / "predictions.csv"
     document = printed("evaluate", "fashion-mnist-mlp", "--split", "validation", "--csv", path)
-    assert json.loads(export.json_text(export.document(Scope(a)))) == document
-    assert export.predictions_csv(a) == path.read_text()
+    assert json.loads(choice.json_text(choice.document(Scope(a)))) == document
+    assert choice.predictions_csv(a) == path.read_text()
     b = judged("fashion-mnist-lenet")
-    both = export.document(Scope(a, b))
+    both = choice.document(Scope(a, b))
     assert both["a"] == document
     assert both["b"]["checkpoint"] == "fashion-mnist-lenet"
     compared = printed("compare", "fashion-mnist-mlp", "fashion-mnist-lenet", "--split", "validation")
@@ -58,7 +57,7 @@ def test_page_and_command_line_give_equal_files(printed, tmp_path):
 
 
 def test_the_table_is_safe_for_spreadsheets():
-    text = export.predictions_csv(judged("fashion-mnist-mlp"))
+    text = choice.predictions_csv(judged("fashion-mnist-mlp"))
     lines = text.splitlines()
     assert re.fullmatch(r"index,label,predicted(,p_\d)+", lines[0])
     assert len(lines) == 6_001
@@ -69,10 +68,10 @@ def test_the_table_is_safe_for_spreadsheets():
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_a_picture_has_the_colours_of_its_theme_and_two_pixels_for_one(mode):
     spec = difference_matrix(np.array([[3, -1], [0, -2]]), ("cat", "dog"), ("cat", "dog"))
-    vector = pictures.svg(spec, mode)
+    vector = figure.svg(spec, mode)
     assert f'fill="{theme.colour("backgroundColor", mode)}"' in vector
     width = float(re.search(r'width="([0-9.]+)"', vector)[1])
-    picture = Image.open(io.BytesIO(pictures.png(spec, mode)))
+    picture = Image.open(io.BytesIO(figure.png(spec, mode)))
     assert picture.format == "PNG"
     assert abs(picture.width - 2 * width) <= 2
     background = theme.colour("backgroundColor", mode)

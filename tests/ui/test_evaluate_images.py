@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.predictions import Predictions
-from explorer.ui.evaluate import cells, elements
-from explorer.ui.evaluate.cells import Part
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.ui.evaluate import matrix as evaluate_matrix
+from explorer.ui.evaluate.matrix import Part
 
 CLASSES = ("cat", "<b>dog", "hen")
 
@@ -29,7 +29,7 @@ def matrix(predictions):
 
 def test_every_part_holds_its_images_the_most_confident_first(predictions, matrix):
     true, said = predictions.labels, predictions.logits.argmax(axis=1)
-    for code, part in cells.parts(matrix).items():
+    for code, part in evaluate_matrix.parts(matrix).items():
         first, second = code.split("-")
         expected = {
             row
@@ -44,7 +44,7 @@ def test_every_part_holds_its_images_the_most_confident_first(predictions, matri
 
 
 def test_the_parts_are_every_cell_and_the_errors_of_every_row_and_column(matrix):
-    found = cells.parts(matrix)
+    found = evaluate_matrix.parts(matrix)
     assert len(found) == 9 + 3 + 3
     counts = [part.count(matrix) for part in list(found.values())[:6]]
     assert counts == sorted(counts, reverse=True)
@@ -52,14 +52,14 @@ def test_the_parts_are_every_cell_and_the_errors_of_every_row_and_column(matrix)
 
 
 def test_a_part_is_named_with_its_number(matrix):
-    assert cells.title(Part(0, 2), matrix, CLASSES) == f"cat → hen: {matrix.counts[0, 2]}"
-    assert cells.title(Part(None, 2), matrix, CLASSES).startswith("other classes → hen: ")
-    assert cells.title(Part(1, None), matrix, ("0", "1", "2")).startswith("1 → something else: ")
+    assert evaluate_matrix.title(Part(0, 2), matrix, CLASSES) == f"cat → hen: {matrix.counts[0, 2]}"
+    assert evaluate_matrix.title(Part(None, 2), matrix, CLASSES).startswith("other classes → hen: ")
+    assert evaluate_matrix.title(Part(1, None), matrix, ("0", "1", "2")).startswith("1 → something else: ")
 
 
 def test_the_table_of_a_class_holds_its_numbers_and_no_markup_of_a_name(matrix):
     found = matrix.element(1)
-    html = elements.table(found)
+    html = evaluate_matrix.table(found)
     for number in (found.true_positives, found.false_negatives, found.false_positives, found.true_negatives):
         assert f"<strong>{number}</strong>" in html
     assert "<b>dog" not in html
@@ -70,12 +70,11 @@ def page():
     import numpy as np
     import streamlit as st
 
-    from explorer.analysis.predictions import Predictions
+    from explorer.analysis.evaluation.predictions import Predictions
     from explorer.data.splits import load_split
     from explorer.ui.evaluate import images
-    from explorer.ui.evaluate.results import Results
-    from explorer.ui.evaluate.scope import Judged, Scope
-    from explorer.ui.state import Selection
+    from explorer.ui.evaluate.scope import Judged, Results, Scope
+    from explorer.ui.kit.state import Selection
 
     split = load_split("fashion-mnist", "test")
     logits = np.random.default_rng(1).normal(size=(len(split), 10)).astype(np.float32)

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 
-from explorer.analysis.predictions import Predictions
-from explorer.ui import theme
-from explorer.ui.charts import difference
-from explorer.ui.evaluate import comparison_words, headline_words
-from explorer.ui.evaluate.headline_words import Figure
-from explorer.ui.evaluate.pair import OUTCOMES, Pair
-from explorer.ui.evaluate.results import Results
-from explorer.ui.evaluate.scope import Judged, Scope
-from explorer.ui.state import Selection
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.ui.charts import duel
+from explorer.ui.evaluate import comparison, headline
+from explorer.ui.evaluate.comparison import OUTCOMES, Pair
+from explorer.ui.evaluate.headline import Figure
+from explorer.ui.evaluate.scope import Judged, Results, Scope
+from explorer.ui.kit import theme
+from explorer.ui.kit.state import Selection
 
 CLASSES = ("cat", "dog", "*cow*")
 
@@ -64,7 +63,7 @@ def test_the_rows_of_every_cell_are_those_that_one_alone_puts_there(pair):
 
 def test_the_matrix_has_a_signed_number_in_every_cell_and_says_who_is_better(exported):
     change = np.array([[5, -4, 0], [2, -3, 0], [0, 0, 0]])
-    spec = difference.difference_matrix(change, CLASSES, CLASSES, chosen=1)
+    spec = duel.difference_matrix(change, CLASSES, CLASSES, chosen=1)
     exported(spec)
     cells = spec["datasets"]["cells"]
     assert [cell["label"] for cell in cells] == ["+5", "−4", "0", "+2", "−3", "0", "0", "0", "0"]
@@ -81,21 +80,21 @@ def test_the_matrix_has_a_signed_number_in_every_cell_and_says_who_is_better(exp
 
 def test_the_numbers_can_be_read_on_every_shade():
     change = np.arange(-50, 50).reshape(10, 10)
-    for cell in difference.difference_matrix(change, "abcdefghij", "abcdefghij")["datasets"]["cells"]:
-        fill = difference._colour(cell["better"], theme.diverging())
+    for cell in duel.difference_matrix(change, "abcdefghij", "abcdefghij")["datasets"]["cells"]:
+        fill = duel._colour(cell["better"], theme.diverging())
         assert theme.contrast(cell["ink"], fill) >= 4
 
 
 def test_the_bars_are_differences_in_percentage_points(exported):
     a, b = np.array([0.5, np.nan, 0.8]), np.array([0.625, np.nan, 0.799])
-    spec = difference.recall_differences(a, b, CLASSES, chosen=2)
+    spec = duel.recall_differences(a, b, CLASSES, chosen=2)
     exported(spec)
     bars = spec["datasets"]["classes"]
     assert [bar["label"] for bar in bars] == ["+12.5", "–", "−0.1"]
     assert [bar["points"] for bar in bars] == [12.5, 0.0, -0.1]
     assert [bar["better"] for bar in bars if bar["points"]] == ["B", "A"]
     assert [bar["cell"] for bar in bars] == [0, 4, 8]
-    header, rows = difference.recall_table(a, b, CLASSES)
+    header, rows = duel.recall_table(a, b, CLASSES)
     assert header == ["class", "recall_a", "recall_b", "b_minus_a"]
     assert rows[0] == ["cat", 0.5, 0.625, 0.125]
 
@@ -103,46 +102,46 @@ def test_the_bars_are_differences_in_percentage_points(exported):
 def test_nothing_of_a_name_is_markup(pair):
     names = CLASSES
     for text in (
-        comparison_words.matrix(pair, names),
-        comparison_words.recalls(pair, names),
-        comparison_words.heading(pair, "8", names),
+        comparison.matrix(pair, names),
+        comparison.recalls(pair, names),
+        comparison.heading_text(pair, "8", names),
     ):
         assert "*cow*" not in text
 
 
 def test_the_verdict_names_no_winner_where_chance_explains_it():
     one, two = predictions(1, 6), predictions(2, 6)
-    heading, reason = comparison_words.verdict(Pair(scope(one, two)))
+    heading, reason = comparison.verdict(Pair(scope(one, two)))
     assert heading == "A and B are not distinguishable on these 6 images."
     assert "exact McNemar test" in reason
-    heading, _ = comparison_words.verdict(Pair(scope(one, one)))
+    heading, _ = comparison.verdict(Pair(scope(one, one)))
     assert heading == "A and B are the same weights."
 
 
 def test_without_images_everything_is_undefined_and_nothing_fails():
     empty = predictions(1, 0)
     both = Pair(scope(empty, predictions(2, 0)))
-    assert comparison_words.verdict(both)[0] == "A and B are not comparable: there are no images."
-    assert comparison_words.outcome(both, "only_a") == (
+    assert comparison.verdict(both)[0] == "A and B are not comparable: there are no images."
+    assert comparison.outcome(both, "only_a") == (
         "**0** only A right",
         "– of the images: show them, B’s surest mistakes first.",
     )
     assert len(both.rows("0")) == 0
     assert both.cells() == []
-    figures = headline_words.figures(Results(empty))
+    figures = headline.figures_text(Results(empty))
     assert [figure.value for figure in figures] == ["–"] * 9 + ["0"]
     assert not any(figure.interval for figure in figures)
-    assert all("nan" not in headline_words.meaning(figure, figure) for figure in figures)
-    assert {headline_words.difference(figure, figure) for figure in figures} == {"", "0"}
+    assert all("nan" not in headline.meaning(figure, figure) for figure in figures)
+    assert {headline.difference(figure, figure) for figure in figures} == {"", "0"}
 
 
 def test_a_class_without_images_leaves_the_averages_defined():
-    figures = {f.label: f for f in headline_words.figures(Results(predictions(1, labels=[0, 1] * 20)))}
+    figures = {f.label: f for f in headline.figures_text(Results(predictions(1, labels=[0, 1] * 20)))}
     assert figures["Macro AUC"].value != "–"
     assert figures["Macro AUC"].interval
-    alone = {f.label: f for f in headline_words.figures(Results(predictions(1, labels=[0] * 5)))}
+    alone = {f.label: f for f in headline.figures_text(Results(predictions(1, labels=[0] * 5)))}
     assert alone["Macro AUC"].value == "–"
-    assert "Undefined here" in headline_words.meaning(alone["Macro AUC"])
+    assert "Undefined here" in headline.meaning(alone["Macro AUC"])
 
 
 @pytest.mark.parametrize(
@@ -158,4 +157,4 @@ def test_a_class_without_images_leaves_the_averages_defined():
     ],
 )
 def test_differences_have_their_sign(unit, a, b, text):
-    assert headline_words.difference(Figure("", "", "", "", a, unit), Figure("", "", "", "", b, unit)) == text
+    assert headline.difference(Figure("", "", "", "", a, unit), Figure("", "", "", "", b, unit)) == text

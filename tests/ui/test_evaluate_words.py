@@ -5,16 +5,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from explorer.analysis.calibration import Reliability, TemperatureScaling, tempered
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.mistakes import Slices
-from explorer.analysis.output import one_hot
-from explorer.analysis.predictions import Predictions
-from explorer.analysis.rejection import kept
-from explorer.ui.evaluate import calibration_words, headline_words, response_words, slice_words
-from explorer.ui.evaluate.calibration_results import Tempered
-from explorer.ui.evaluate.output import Answer
-from explorer.ui.evaluate.results import Results
+from explorer.analysis.drawings.verdicts import one_hot
+from explorer.analysis.evaluation.calibration import Reliability, TemperatureScaling, tempered
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.mistakes import Slices
+from explorer.analysis.evaluation.predictions import Predictions
+from explorer.analysis.evaluation.rejection import kept
+from explorer.ui.evaluate import calibration, headline, mistakes, response
+from explorer.ui.evaluate.calibration import Tempered
+from explorer.ui.evaluate.response import Answer
+from explorer.ui.evaluate.scope import Results
 
 NAMES = ("a*b", "c", "d")
 
@@ -59,27 +59,27 @@ def test_equal_confidences_are_kept_together():
     inside, threshold = kept(predictions, 0.1)
     assert inside.all()
     assert threshold == pytest.approx(1 / 3)
-    assert "8 of 8 images kept" in calibration_words.keeping(predictions, inside, threshold)
-    assert "Nothing is rejected" in calibration_words.keeping(predictions, inside, threshold)
+    assert "8 of 8 images kept" in calibration.keeping(predictions, inside, threshold)
+    assert "Nothing is rejected" in calibration.keeping(predictions, inside, threshold)
 
 
 def test_the_words_hold_the_numbers_of_the_calibration():
     predictions = made(scale=4)
     found = Results(predictions)
-    text = calibration_words.error(found.reliability, predictions)
+    text = calibration.error(found.reliability, predictions)
     assert f"{found.reliability.expected_calibration_error:.1%}" in text
     assert f"{predictions.probabilities.max(1).mean():.1%} sure" in text
     assert f"{predictions.accuracy:.1%} right" in text
     assert "overconfident" in text
     even = made(strength=1000.0)
-    assert "well matched" in calibration_words.error(Results(even).reliability, even)
-    assert "underconfident" in calibration_words.error(Results(made(scale=0.2)).reliability, made(scale=0.2))
+    assert "well matched" in calibration.error(Results(even).reliability, even)
+    assert "underconfident" in calibration.error(Results(made(scale=0.2)).reliability, made(scale=0.2))
 
 
 def test_the_temperature_is_told_with_its_effect():
     judged, validation = made(scale=4), made(200, scale=4)
     one = fitted(validation, judged)
-    text = calibration_words.temperature(one, "")
+    text = calibration.temperature(one, "")
     before = functional.cross_entropy(torch.tensor(judged.logits).double(), torch.tensor(judged.labels)).item()
     logits = torch.tensor(judged.logits).double() / one.scaling.temperature
     after = functional.cross_entropy(logits, torch.tensor(judged.labels)).item()
@@ -87,18 +87,18 @@ def test_the_temperature_is_told_with_its_effect():
     assert "200 validation images" in text
     assert f"accuracy {judged.accuracy:.1%} before and after" in text
     assert "less confident" in text
-    assert "Temperature of B" in calibration_words.temperature(one, "B")
+    assert "Temperature of B" in calibration.temperature(one, "B")
 
 
 @pytest.mark.parametrize(("strength", "which"), [(50.0, "every validation image"), (-50.0, "no better than chance")])
 def test_a_temperature_at_the_limit_says_so(strength, which):
     one = fitted(made(strength=strength), made())
     assert one.scaling.at_limit
-    assert which in calibration_words.temperature(one, "")
+    assert which in calibration.temperature(one, "")
 
 
 def test_without_validation_images_there_is_no_temperature():
-    text = calibration_words.temperature(fitted(made(0), made()), "")
+    text = calibration.temperature(fitted(made(0), made()), "")
     assert "no validation images" in text
 
 
@@ -106,8 +106,8 @@ def test_no_word_is_a_raw_nan():
     empty = made(0)
     for kind in ("class", "predicted"):
         found = Slices.from_predictions(empty, kind)
-        assert "nan" not in slice_words.worst(found) + slice_words.slices(found)
-    assert "nan" not in calibration_words.coverage({"A": float("nan")}, 90)
+        assert "nan" not in mistakes.worst(found) + mistakes.slices_text(found)
+    assert "nan" not in calibration.coverage({"A": float("nan")}, 90)
 
 
 def sliced(errors, sizes):
@@ -123,22 +123,22 @@ def sliced(errors, sizes):
 
 
 def test_the_worst_slice_is_named_and_told_from_chance():
-    text = slice_words.worst(sliced((40, 5, 5), (100, 100, 100)))
+    text = mistakes.worst(sliced((40, 5, 5), (100, 100, 100)))
     assert "images of a\\*b" in text
     assert "40 of 100 are wrong, 40.0%" in text
     assert "of the other 200, 5.0%" in text
     assert "do not overlap" in text
-    text = slice_words.worst(sliced((3, 2, 2), (20, 20, 20)))
+    text = mistakes.worst(sliced((3, 2, 2), (20, 20, 20)))
     assert "not distinguishable" in text
-    assert "No image is classified wrongly" in slice_words.worst(sliced((0, 0, 0), (5, 5, 5)))
-    assert "no other images" in slice_words.worst(sliced((3, 0), (5, 0)))
+    assert "No image is classified wrongly" in mistakes.worst(sliced((0, 0, 0), (5, 5, 5)))
+    assert "no other images" in mistakes.worst(sliced((3, 0), (5, 0)))
 
 
 def test_the_pairs_are_counted_in_both_directions():
     found = sliced((9, 0, 2), (20, 20, 20))
     matrix = ConfusionMatrix(np.array([[11, 9, 0], [0, 20, 0], [2, 0, 18]]), NAMES)
     assert found.parts[0].errors == 9
-    text = slice_words.pairs(matrix.confused_pairs(1), NAMES, NAMES, 11, 4)
+    text = mistakes.pairs_text(matrix.confused_pairs(1), NAMES, NAMES, 11, 4)
     assert "9 images of a\\*b were called c, and 0 the other way round" in text
     assert f"{9 / 11:.1%} of all 11 mistakes" in text
 
@@ -154,11 +154,11 @@ def test_an_output_is_compared_with_its_target():
     assert one_hot(target, 3).tolist() == wanted.tolist()
     assert output.squared_error(target) == pytest.approx(((tensor.softmax(0) - wanted) ** 2).sum().item())
     assert [output.rank(number) for number in range(3)] == [1, 3, 2]
-    text = response_words.verdict(output, target, False)
+    text = response.verdict(output, target, False)
     assert "says **a\\*b**" in text
     assert "rank 2 of 3" in text
-    assert "✓" in response_words.verdict(output, 0, False)
-    assert "target" not in response_words.verdict(output, None, False)
+    assert "✓" in response.verdict(output, 0, False)
+    assert "target" not in response.verdict(output, None, False)
 
 
 def test_extreme_logits_keep_finite_errors():
@@ -172,7 +172,7 @@ def test_equal_probabilities_are_said_to_be_equal():
     output = Answer(np.zeros(3), "A", NAMES)
     assert output.tied == 3
     assert output.rank(2) == 1
-    assert "3 classes that share the highest output" in response_words.verdict(output, 2, False)
+    assert "3 classes that share the highest output" in response.verdict(output, 2, False)
     assert output.cross_entropy(1) == pytest.approx(np.log(3))
     assert output.squared_error(1) == pytest.approx(2 / 3)
 
@@ -181,7 +181,7 @@ def test_macro_averages_say_over_how_many_classes_they_are():
     """Of three classes one never occurs and another is never called."""
     logits = np.array([[2.0, 0, 0], [2.0, 0, 0], [0, 0, 2.0], [0, 0, 2.0]], np.float32)
     found = Predictions(logits, np.array([0, 0, 1, 1]), np.arange(4), NAMES, "x", "mnist", "test")
-    said = {figure.label: figure.definition for figure in headline_words.figures(Results(found))}
+    said = {figure.label: figure.definition for figure in headline.figures_text(Results(found))}
     for label in ("Macro precision", "Macro recall", "Macro AUC"):
         assert "the mean over the 2 of 3 classes for which it is defined" in said[label], label
     assert "the mean over the 3 classes" in said["Macro F1"]

@@ -9,25 +9,29 @@ import pytest
 import torch
 from altair.utils import schemapi
 
-from explorer.analysis.adversarial_images import Adversarial
+from explorer.analysis.adversarial.images import Adversarial
+from explorer.analysis.adversarial.robustness import RobustPoint, SmallestEpsilon
 from explorer.analysis.attribution import METHODS
-from explorer.analysis.faithfulness import Examination, Verdict
-from explorer.analysis.gradient_statistics import GradientStatistics, GradientTrials
-from explorer.analysis.perturbation import PerturbationCurves
-from explorer.analysis.randomisation import Randomised
-from explorer.analysis.robustness import RobustPoint, SmallestEpsilon
-from explorer.ui import explanations
-from explorer.ui.charts.attribution import attribution_map, map_grid
-from explorer.ui.charts.faithfulness import (
+from explorer.analysis.faithfulness.deletion import PerturbationCurves
+from explorer.analysis.faithfulness.randomisation import Randomised
+from explorer.analysis.faithfulness.verdict import Examination, FaithfulnessVerdict
+from explorer.analysis.gradients.statistics import GradientStatistics, GradientTrials
+from explorer.ui.charts.adversarial import accuracy_chart, accuracy_table, epsilon_chart, epsilon_table, grey
+from explorer.ui.charts.attribution import (
+    attribution_map,
+    deviation_map,
+    deviation_table,
+    map_grid,
     perturbation_chart,
     perturbation_table,
     randomisation_chart,
     randomisation_table,
 )
-from explorer.ui.charts.fooling import accuracy_chart, accuracy_table, epsilon_chart, epsilon_table, grey
-from explorer.ui.charts.gradients import deviation_map, deviation_table
-from explorer.ui.explain import bulk_words, fooling_words, lie_words, words
-from explorer.ui.explain.question import Aim
+from explorer.ui.explain import adversarial as explain_adversarial
+from explorer.ui.explain import faithfulness, gradients
+from explorer.ui.explain import grid as explain_grid
+from explorer.ui.explain.choice import Aim
+from explorer.ui.kit import explanations
 
 CLASSES = ("cat", "dog*", "<b>")
 SHARES = np.array([0.0, 0.5, 1.0])
@@ -132,26 +136,30 @@ def test_insertion_is_compared_with_random_orders_read_backwards():
 @pytest.mark.parametrize(
     ("found", "verdict", "reason"),
     [
-        (examination(deletion=0.1), Verdict.FOLLOWS, "Taking away its most important pixels lowers"),
-        (examination(deletion=0.5, insertion=0.9), Verdict.FOLLOWS, "Adding its most important pixels raises"),
-        (examination(deletion=0.5), Verdict.CHANCE, "no faster than"),
-        (examination(alike=0.8), Verdict.INDEPENDENT, "shows the image, not what the network has learned"),
+        (examination(deletion=0.1), FaithfulnessVerdict.FOLLOWS, "Taking away its most important pixels lowers"),
+        (
+            examination(deletion=0.5, insertion=0.9),
+            FaithfulnessVerdict.FOLLOWS,
+            "Adding its most important pixels raises",
+        ),
+        (examination(deletion=0.5), FaithfulnessVerdict.CHANCE, "no faster than"),
+        (examination(alike=0.8), FaithfulnessVerdict.INDEPENDENT, "shows the image, not what the network has learned"),
     ],
 )
 def test_the_verdict_is_explained_with_its_numbers(found, verdict, reason):
     assert found.verdict is verdict
-    text = lie_words.why(found, "dog*")
+    text = faithfulness.why(found, "dog*")
     assert reason in text
     assert f"rank correlation {found.similarity:.2f}" in text
-    if verdict is not Verdict.INDEPENDENT:
+    if verdict is not FaithfulnessVerdict.INDEPENDENT:
         assert f"deletion area {found.curves.deletion_area:.1%}" in text
         assert r"dog\*" in text
-    assert verdict in lie_words.BADGES
+    assert verdict in faithfulness.BADGES
 
 
 def test_curves_and_layers_are_explained_in_at_most_four_sentences():
-    texts = [lie_words.curve(examination().curves, what) for what in ("deletion", "insertion")]
-    texts += [lie_words.cascade(examination(alike=alike)) for alike in (0.1, 0.9)]
+    texts = [faithfulness.curve(examination().curves, what) for what in ("deletion", "insertion")]
+    texts += [faithfulness.cascade(examination(alike=alike)) for alike in (0.1, 0.9)]
     assert "2 of 2 layers" in texts[-1]
     assert "10.0%" in texts[0]
     assert "50.0%" in texts[1]
@@ -163,16 +171,16 @@ def test_curves_and_layers_are_explained_in_at_most_four_sentences():
 def test_the_smallest_change_is_said():
     found = SmallestEpsilon(adversarial())
     assert found.epsilon == pytest.approx(0.1)
-    assert fooling_words.smallest(found, CLASSES, None) == (
+    assert explain_adversarial.smallest(found, CLASSES, None) == (
         r"The smallest change found that makes dog\* into **cat**: epsilon **0.100 (25.5 of 255 grey levels)**."
     )
     never = SmallestEpsilon(adversarial(((0.0, 1.0, 0.0), (0.0, 1.0, 0.0))))
-    assert "flips it: it stays" in fooling_words.smallest(never, CLASSES, None)
-    assert r"leads to \<b\>" in fooling_words.smallest(never, CLASSES, 2)
+    assert "flips it: it stays" in explain_adversarial.smallest(never, CLASSES, None)
+    assert r"leads to \<b\>" in explain_adversarial.smallest(never, CLASSES, 2)
 
 
 def test_an_attack_is_explained_by_its_numbers():
-    text = fooling_words.attacked(adversarial(((2.0, 1.0, 0.0),)), CLASSES)
+    text = explain_adversarial.attacked(adversarial(((2.0, 1.0, 0.0),)), CLASSES)
     before, after = np.exp([0, 1, 0]), np.exp([2, 1, 0])
     assert f"went from {before[1] / before.sum():.1%} to {after[1] / after.sum():.1%}" in text
     assert f"says cat with {after[0] / after.sum():.1%}" in text
@@ -180,7 +188,7 @@ def test_an_attack_is_explained_by_its_numbers():
 
 @pytest.mark.parametrize(("method", "why"), [("fgsm", "slope at the image alone"), ("pgd", "its 10 steps may end")])
 def test_why_an_attack_may_fail_again_depends_on_it(method, why):
-    text = fooling_words.against_epsilon(SimpleNamespace(epsilon=0.1), method)
+    text = explain_adversarial.against_epsilon(SimpleNamespace(epsilon=0.1), method)
     assert why in text
     assert ("slope at the image" in text) == (method == "fgsm")
 
@@ -201,7 +209,7 @@ def test_accuracy_under_attack_has_its_interval():
     assert (row["accuracy"], row["attack"]) == (0.2, "PGD")
     assert row["low"] == pytest.approx(0.1334, abs=1e-4)
     assert row["high"] == pytest.approx(0.2888, abs=1e-4)
-    text = fooling_words.accuracy({"this model": points(), "o*ther": points()})
+    text = explain_adversarial.accuracy({"this model": points(), "o*ther": points()})
     assert "This model is right on 90.0% of 100 images as they are, and on 20.0% (13.3 to 28.9%)" in text
     assert r"O\*ther" in text or r"o\*ther" in text
     assert len(accuracy_table({"a": points(), "b": points()})[1]) == 8
@@ -217,17 +225,17 @@ def test_deviations_are_framed_ranked_and_tabled():
     spec = deviation_map(found.mean, top, "Mean")
     framed = sorted((row for row in spec["datasets"]["inputs"] if row["rank"]), key=lambda row: row["rank"])
     assert [row["input"] for row in framed] == np.argsort(-found.mean, axis=None)[:10].tolist()
-    rows = bulk_words.highest(top, several=True)
+    rows = gradients.highest(top, several=True)
     assert [(int(row["Row"]), int(row["Col."])) for row in rows] == [(one.row, one.column) for one in top]
     header, table = deviation_table(found)
     assert header == ["input", "row", "column", "deviation_one", "deviation_two", "mean", "spread"]
     assert table[7][5] == pytest.approx((table[7][3] + table[7][4]) / 2)
     assert table[7][6] == pytest.approx(abs(table[7][3] - table[7][4]) / np.sqrt(2))
-    text = bulk_words.figure(top, 12, 2)
+    text = gradients.figure(top, 12, 2)
     assert f"row {top[0].row}, column {top[0].column}" in text
-    lines = bulk_words.table(found)
+    lines = gradients.table(found)
     assert [line["Trial"] for line in lines] == ["one", "two", "Mean", "Spread"]
-    assert "inputs" in bulk_words.spread(found)
+    assert "inputs" in gradients.spread(found)
 
 
 def test_units_are_those_of_the_methods():
@@ -239,13 +247,13 @@ def test_units_are_those_of_the_methods():
 def test_a_map_of_a_margin_names_both_classes_and_the_strongest_place(method, sign):
     values = np.zeros((5, 5))
     values[3, 1] = -2
-    text = words.reading(method, Aim(0, 1), CLASSES, values, sign)
+    text = explain_grid.reading(method, Aim(0, 1), CLASSES, values, sign)
     assert "row 3, column 1" in text
     assert len(re.findall(r"[.!?](?= |$)", text)) <= 4
     assert r"lead of cat over dog\*" in text
 
 
 def test_completeness_is_said_with_its_error():
-    text = words.completeness(10.2, 10.0, 0.2)
+    text = explain_grid.completeness(10.2, 10.0, 0.2)
     assert "sum to +10.20" in text
     assert "error is 0.20 (2.0% of it)" in text

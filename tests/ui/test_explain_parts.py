@@ -5,13 +5,11 @@ import pytest
 import streamlit as st
 
 from explorer.errors import ConfigError
-from explorer.ui import theme
-from explorer.ui.answers import Explained
-from explorer.ui.explain import work
-from explorer.ui.explain.colouring import coloured, legend, ramp
-from explorer.ui.explain.figures import short, signed
-from explorer.ui.explain.grid import limits
-from explorer.ui.explain.question import ALONE, PREDICTED, SECOND, TRUE, Aim, resolve
+from explorer.ui.explain.choice import ALONE, PREDICTED, SECOND, TRUE, Aim, resolve
+from explorer.ui.explain.grid import coloured, legend, limits, ramp
+from explorer.ui.kit import background, theme
+from explorer.ui.kit.answers import Explained
+from explorer.ui.kit.numbers import short, signed_figures
 
 SHARES = np.array([0.1, 0.6, 0.3])
 
@@ -96,7 +94,7 @@ def test_the_legend_shows_every_colour(sign):
 )
 def test_numbers_have_two_digits_and_no_exponent_of_a_programmer(value, text):
     assert short(value) == text
-    assert signed(value) == (f"+{text}" if value > 0 else text)
+    assert signed_figures(value) == (f"+{text}" if value > 0 else text)
 
 
 def test_one_scale_holds_for_maps_of_one_unit_only():
@@ -110,7 +108,7 @@ def test_one_scale_holds_for_maps_of_one_unit_only():
 
 
 def test_a_shelf_keeps_what_was_used_last():
-    shelf = work.Shelf(2)
+    shelf = background.Shelf(2)
     shelf.put("a", 1)
     shelf.put("b", 2)
     assert shelf.get("a") == 1
@@ -119,25 +117,25 @@ def test_a_shelf_keeps_what_was_used_last():
 
 
 def test_work_is_reported_kept_and_closed(monkeypatch):
-    monkeypatch.setattr(work, "_PAUSE", 0.0)
+    monkeypatch.setattr(background, "_PAUSE", 0.0)
     closed, told = [], []
 
     def steps():
         try:
             for share in (0.25, 0.5, 1.0):
-                yield work.Step(share, f"part {share}", share)
+                yield background.WorkProgress(share, f"part {share}", share)
         finally:
             closed.append(True)
 
-    assert work._run(steps(), lambda share, said: told.append((share, said))) == 1.0
+    assert background._run(steps(), lambda share, said: told.append((share, said))) == 1.0
     assert [share for share, _ in told] == [0.25, 0.5, 1.0]
     assert closed == [True]
 
 
 def test_work_that_is_stopped_is_closed_and_leaves_the_gate_open(monkeypatch):
-    from explorer.ui.loaded import computing
+    from explorer.ui.kit.models import computing
 
-    monkeypatch.setattr(work, "_PAUSE", 0.0)
+    monkeypatch.setattr(background, "_PAUSE", 0.0)
     closed = []
 
     class Stopped(BaseException):
@@ -146,7 +144,7 @@ def test_work_that_is_stopped_is_closed_and_leaves_the_gate_open(monkeypatch):
     def steps():
         try:
             while True:
-                yield work.Step(0.1, "on and on", None)
+                yield background.WorkProgress(0.1, "on and on", None)
         finally:
             closed.append(True)
 
@@ -154,7 +152,7 @@ def test_work_that_is_stopped_is_closed_and_leaves_the_gate_open(monkeypatch):
         raise Stopped
 
     with pytest.raises(Stopped):
-        work._run(steps(), stop)
+        background._run(steps(), stop)
     assert closed == [True]
     with computing():
         pass
@@ -167,15 +165,15 @@ def test_work_that_fails_is_not_begun_again_by_itself():
         import streamlit as st
 
         from explorer.errors import ConfigError, ExplorerError
-        from explorer.ui.explain import work
+        from explorer.ui.kit import background
 
         def steps():
             st.session_state["begun"] = st.session_state.get("begun", 0) + 1
-            yield work.Step(0.5, "half", None)
+            yield background.WorkProgress(0.5, "half", None)
             raise ConfigError("Choose another.")
 
         try:
-            work.result("job", "key", "Begin", steps, at_once=True)
+            background.result("job", "key", "Begin", steps, at_once=True)
         except ExplorerError as error:
             st.error(str(error))
 

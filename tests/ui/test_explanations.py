@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.intervals import wilson
-from explorer.ui import explanations
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.intervals import wilson
 from explorer.ui.charts import MATRIX_VIEWS
+from explorer.ui.kit import explanations
 
 CLASSES = ("cat", "dog", "T-shirt*")
 MATRIX = ConfusionMatrix(np.array([[8, 2, 0], [1, 5, 4], [0, 0, 10]]), CLASSES)

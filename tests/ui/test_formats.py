@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.ui import formats
 from explorer.ui.charts.specs import named, specification, with_percents
+from explorer.ui.kit import numbers
 
 
 @given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.integers(0, 4))
 def test_a_share_and_its_complement_add_up(counted, digits):
     part, n = counted
-    texts = formats.percent(part / n, digits), formats.percent(1 - part / n, digits)
+    texts = numbers.percent(part / n, digits), numbers.percent(1 - part / n, digits)
     shown = [Decimal(text.strip("<>%")) for text in texts]
     assert sum(shown) == 100
     exact = Decimal(100) * part / n
@@ -34,15 +34,15 @@ def test_a_share_and_its_complement_add_up(counted, digits):
     ],
 )
 def test_percentages_say_what_is_neither_none_nor_all(value, text):
-    assert formats.percent(value) == text
+    assert numbers.percent(value) == text
 
 
 def test_areas_losses_and_intervals_do_too():
     areas = (1, 0.99996, 0.99994, 0.00001, 0, math.nan)
-    assert [formats.area(value) for value in areas] == ["1.0000", ">0.9999", "0.9999", "<0.0001", "0.0000", "–"]
+    assert [numbers.area(value) for value in areas] == ["1.0000", ">0.9999", "0.9999", "<0.0001", "0.0000", "–"]
     losses = (0, 1e-5, 0.0005, 2.3026, math.inf, None)
-    assert [formats.loss(value) for value in losses] == ["0.000", "<0.001", "0.001", "2.303", "∞", "–"]
-    counted = [formats.of_many(value) for value in (1, 0.99996, 0.5, 0.00001, 0)]
+    assert [numbers.loss(value) for value in losses] == ["0.000", "<0.001", "0.001", "2.303", "∞", "–"]
+    counted = [numbers.of_many(value) for value in (1, 0.99996, 0.5, 0.00001, 0)]
     assert [text.removesuffix(" of 10,000") for text in counted] == [
         "10,000",
         "more than 9,999",
@@ -50,29 +50,29 @@ def test_areas_losses_and_intervals_do_too():
         "fewer than 1",
         "0",
     ]
-    cells = [formats.cell(value) for value in (None, 0.0, 1e-6, 0.9015, 0.99996, 1.0)]
+    cells = [numbers.cell(value) for value in (None, 0.0, 1e-6, 0.9015, 0.99996, 1.0)]
     assert [cell if cell is None else f"{cell:.1f}" for cell in cells] == [None, "0.0", "0.1", "90.1", "99.9", "100.0"]
-    assert formats.interval(0.9991, 0.9999) == "99.9 to >99.9%"
-    assert formats.area_interval(0.99996, 1) == ">0.9999 to 1.0000"
-    assert formats.interval(math.nan, 0.5) == formats.area_interval(0.5, math.nan) == ""
+    assert numbers.interval(0.9991, 0.9999) == "99.9 to >99.9%"
+    assert numbers.area_interval(0.99996, 1) == ">0.9999 to 1.0000"
+    assert numbers.interval(math.nan, 0.5) == numbers.area_interval(0.5, math.nan) == ""
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_difference_is_that_of_the_figures_shown(a, b):
     ends = {"<0.1": "0.0", ">99.9": "100.0"}
-    shown = [Decimal(ends.get(text, text)) for text in (formats.percent(value)[:-1] for value in (a, b))]
-    gap = formats.points(a, b)
+    shown = [Decimal(ends.get(text, text)) for text in (numbers.percent(value)[:-1] for value in (a, b))]
+    gap = numbers.points(a, b)
     assert Decimal(f"{gap:.1f}") == shown[1] - shown[0]
-    assert formats.signed(gap).replace("−", "-").strip("+") == f"{shown[1] - shown[0]:.1f}"
+    assert numbers.signed(gap).replace("−", "-").strip("+") == f"{shown[1] - shown[0]:.1f}"
 
 
 def test_small_shares_are_told_apart_by_more_digits():
-    assert formats.percents(0.000012, 0.000034) == ["0.001%", "0.003%"]
-    assert formats.percents(0.5, 0.9) == ["50.0%", "90.0%"]
-    assert formats.percents(0.2, 0.2) == ["20.0%", "20.0%"]
-    assert formats.precise(math.exp(-11.3)) == "0.0012%"
-    assert formats.precise(1 - 0.000012) == "99.9988%"
-    assert [formats.precise(value) for value in (0.0, 0.1234, 1.0)] == ["0.0%", "12.3%", "100.0%"]
+    assert numbers.percents(0.000012, 0.000034) == ["0.001%", "0.003%"]
+    assert numbers.percents(0.5, 0.9) == ["50.0%", "90.0%"]
+    assert numbers.percents(0.2, 0.2) == ["20.0%", "20.0%"]
+    assert numbers.precise(math.exp(-11.3)) == "0.0012%"
+    assert numbers.precise(1 - 0.000012) == "99.9988%"
+    assert [numbers.precise(value) for value in (0.0, 0.1234, 1.0)] == ["0.0%", "12.3%", "100.0%"]
 
 
 def test_the_browser_writes_the_same_in_its_tooltips():
@@ -99,9 +99,9 @@ def test_the_browser_writes_the_same_in_its_tooltips():
         r"<text[^>]*>([^<]*)</text>",
         vl_convert.vegalite_to_svg(spec | {"config": {"axis": {"labels": False, "title": None}}}),
     )
-    assert [html.unescape(text) for text in texts] == [formats.percent(value) for value in values]
+    assert [html.unescape(text) for text in texts] == [numbers.percent(value) for value in values]
 
 
 def test_plurals():
-    assert [formats.many(n, "image") for n in (0, 1, 1000)] == ["0 images", "1 image", "1,000 images"]
-    assert formats.many(2, "class", "classes") == "2 classes"
+    assert [numbers.many(n, "image") for n in (0, 1, 1000)] == ["0 images", "1 image", "1,000 images"]
+    assert numbers.many(2, "class", "classes") == "2 classes"

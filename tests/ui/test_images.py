@@ -5,7 +5,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from explorer.ui.images import img_tag, png
+from explorer.ui.kit.images import img_tag, png
 
 IMAGE = np.arange(28 * 28, dtype=np.int64).reshape(28, 28).astype(np.uint8)
 

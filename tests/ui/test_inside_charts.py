@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from altair.utils import schemapi
 
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.analysis.inside.ablation import Ablation
-from explorer.analysis.inside.step import Step
-from explorer.analysis.inside.weights_over_epochs import Histogram, Movement
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.inside.steps import LayerCall
+from explorer.analysis.inside.weights_over_epochs import Movement, WeightHistogram
 from explorer.data.catalog import get
-from explorer.ui import theme
-from explorer.ui.charts import ablation, embedding, weight_histograms
-from explorer.ui.charts.clicks import CLICKED
-from explorer.ui.inside import numbers, pictures
+from explorer.ui.charts import ablation, embedding, weights
+from explorer.ui.charts.specs import CLICKED
+from explorer.ui.inside import pictures
+from explorer.ui.kit import theme
 
 CLASSES = get("fashion-mnist").classes
-STEP = Step(1, "1", 0, "ReLU", "ReLU", "activation", "after", (4, 24, 24), (4, 24, 24), 0)
+STEP = LayerCall(1, "1", 0, "ReLU", "ReLU", "activation", "after", (4, 24, 24), (4, 24, 24), 0)
 RANDOM = np.random.default_rng(5)
 
 
@@ -39,7 +39,7 @@ def found():
 def drawn(found):
     points, rows = RANDOM.normal(size=(180, 2)), np.arange(180) * 3
     parts = (points, rows, found.before.labels, found.before.predicted, CLASSES)
-    counted = Histogram("0.weight", np.linspace(-1, 1, 5), np.array([3, 0, 5, 2]), 0.1, 0.4, 0.1)
+    counted = WeightHistogram("0.weight", np.linspace(-1, 1, 5), np.array([3, 0, 5, 2]), 0.1, 0.4, 0.1)
     moved = Movement("0.weight", (1, 4, 9), np.sort(RANDOM.normal(size=(3, 7))), np.ones(3))
     urls = ["data:,"] * 180
     return {
@@ -48,8 +48,8 @@ def drawn(found):
         "importance": ablation.importance([0.8, 0.9, 0.7], 0.9, "Accuracy lost", [2]),
         "points": embedding.embedding_map(*parts, urls, ("a", "b"), "Map"),
         "thumbnails": embedding.embedding_map(*parts, urls, ("a", "b"), "Map", urls),
-        "histogram": weight_histograms.weight_histogram(counted, "Weights", "weight"),
-        "movement": weight_histograms.movement_bands(moved, 4, "Weights", "weight"),
+        "histogram": weights.weight_histogram(counted, "Weights", "weight"),
+        "movement": weights.movement_bands(moved, 4, "Weights", "weight"),
     }
 
 
@@ -133,12 +133,12 @@ def test_a_frame_surrounds_the_field_and_leaves_the_rest():
 
 
 def test_numbers_have_true_minus_signs_and_padding_is_grey():
-    assert [numbers.text(value) for value in (-1.234, -0.001, 0.0, 2.5)] == ["−1.23", "0.00", "0.00", "2.50"]
+    assert [pictures.text(value) for value in (-1.234, -0.001, 0.0, 2.5)] == ["−1.23", "0.00", "0.00", "2.50"]
     padded = np.array([[True, False], [False, False]])
-    table = numbers.table(np.array([[0.0, 1.0], [-1.0, 0.5]]), "<b>Patch</b>", padded)
+    table = pictures.table(np.array([[0.0, 1.0], [-1.0, 0.5]]), "<b>Patch</b>", padded)
     assert "<b>" not in table
     cells = re.findall(r"background:(#\w+)[^>]*>([^<]*)<", table)
     assert [text for _, text in cells] == ["0.00", "1.00", "−1.00", "0.50"]
     assert len({fill for fill, _ in cells}) == 4
-    large = numbers.table(np.zeros((9, 9)), "Kernel")
+    large = pictures.table(np.zeros((9, 9)), "Kernel")
     assert "<img" in large

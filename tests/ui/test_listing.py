@@ -2,8 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-from explorer.ui import listing, sidebar
-from explorer.ui.listing import Entry, Listing
+from explorer.ui.kit import checkpoints, sidebar
+from explorer.ui.kit.checkpoints import Entry, Listing
 
 
 def entry(reference, dataset):
@@ -20,7 +20,7 @@ def test_what_was_tuned_on_own_drawings_stands_with_the_set_they_are_like():
 def test_the_shipped_checkpoint_that_is_best_on_validation_is_the_default(monkeypatch):
     figures = {"a": 0.9, "b": 0.95, "c": None, "d": 0.94}
     found = {name: SimpleNamespace(metrics={"validation_accuracy": value}) for name, value in figures.items()}
-    monkeypatch.setattr(listing, "describe", lambda path: found[path.name])
+    monkeypatch.setattr(checkpoints, "describe", lambda path: found[path.name])
     run, imported = entry("run", "mnist"), replace(entry("mine", "mnist"), kind="imported")
     shipped = [replace(entry(name, "mnist"), kind="shipped") for name in figures]
     assert sidebar._default((*shipped, run)).reference == "b"

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from altair.utils import schemapi
 
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.ui import charts, theme
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.ui import charts
+from explorer.ui.kit import theme
 
 CLASSES = ("cat", "dog", "hen")
 MATRIX = ConfusionMatrix(np.array([[90, 4, 0], [9, 60, 1], [0, 0, 80]]), CLASSES)

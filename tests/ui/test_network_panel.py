@@ -3,10 +3,10 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from explorer.training import estimate, supervisor
 from explorer.training.config import TrainConfig
-from explorer.training.estimate import Estimate
-from explorer.ui import network_panel
+from explorer.training.queue import estimate, supervisor
+from explorer.training.queue.estimate import Estimate
+from explorer.ui.train import network
 
 FOUND = Estimate(
     seconds_per_epoch=3.7,
@@ -32,10 +32,10 @@ def _page():
 
     from explorer.training.config import TrainConfig
     from explorer.training.plan import make_plan
-    from explorer.ui import network_panel
+    from explorer.ui.train import network
 
     config = TrainConfig.parse(st.session_state["values"])
-    network_panel.show(config, make_plan(config))
+    network.show(config, make_plan(config))
 
 
 def opened(**values):
@@ -113,17 +113,15 @@ def test_warnings_are_shown_as_plain_text():
 )
 def test_an_estimate_in_words(changes, values, words):
     found = FOUND.model_copy(update=changes)
-    assert words in network_panel.describe(found, TrainConfig.parse(values))
+    assert words in network.describe(found, TrainConfig.parse(values))
 
 
 def test_more_steps_than_the_run_has_are_said_to_be_like_them():
     found = FOUND.model_copy(update={"steps": 308})
-    assert "measured on this computer by 308 steps like the 5 of the run." in network_panel.describe(
-        found, TrainConfig(), 5
-    )
-    assert network_panel.describe(found, TrainConfig(), 308).endswith("by 308 steps.")
+    assert "measured on this computer by 308 steps like the 5 of the run." in network.describe(found, TrainConfig(), 5)
+    assert network.describe(found, TrainConfig(), 308).endswith("by 308 steps.")
 
 
 def test_the_time_budget_limits_the_whole_run():
-    assert network_panel.whole(FOUND, TrainConfig(epochs=10)) == pytest.approx(42)
-    assert network_panel.whole(FOUND, TrainConfig(epochs=10, time_budget=20)) == 20
+    assert network.whole(FOUND, TrainConfig(epochs=10)) == pytest.approx(42)
+    assert network.whole(FOUND, TrainConfig(epochs=10, time_budget=20)) == 20

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 import models
 from explorer.errors import ConfigError
 from explorer.training.config import TrainConfig
-from explorer.ui.options_form import choice, label, parse_numbers
+from explorer.ui.kit.options_form import choice, label, parse_numbers
 
 
 class Everything(BaseModel):
@@ -30,7 +30,7 @@ def _page(values=None, fields=None, preset=None, **how):
     import streamlit as st
 
     from explorer.errors import ConfigError
-    from explorer.ui.options_form import options_form, preset_state
+    from explorer.ui.kit.options_form import options_form, preset_state
 
     model = st.session_state["model"]
     if preset is not None:

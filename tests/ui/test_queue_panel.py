@@ -4,7 +4,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import devices
 from explorer.store import runs
 from explorer.store.runs import Status
-from explorer.training import queue
+from explorer.training.queue import requests
 
 CONFIG = {"model": "mlp", "dataset": "mnist", "epochs": 4}
 
@@ -15,9 +15,9 @@ def four_cores(monkeypatch):
 
 
 def _page():
-    from explorer.ui import queue_panel
+    from explorer.ui.train import queue as train_queue
 
-    queue_panel.show()
+    train_queue.show()
 
 
 def opened():
@@ -28,7 +28,7 @@ def opened():
 
 def waiting(name):
     run = runs.create(CONFIG, name)
-    queue.add(run)
+    requests.add(run)
     return run
 
 
@@ -63,7 +63,7 @@ def test_running_and_waiting_runs_in_their_order():
         button(app, "Pause", running).click().run()
         assert running.stop_requested
         assert button(app, "Pause", running).disabled
-    assert queue.pending() == [first.id, second.id]
+    assert requests.pending() == [first.id, second.id]
 
 
 def test_cancel_and_to_the_front():
@@ -72,9 +72,9 @@ def test_cancel_and_to_the_front():
     with pytest.raises(KeyError):
         button(app, "To the front", one)
     button(app, "To the front", three).click().run()
-    assert queue.pending() == [three.id, one.id, two.id]
+    assert requests.pending() == [three.id, one.id, two.id]
     button(app, "Cancel", one).click().run()
-    assert queue.pending() == [three.id, two.id]
+    assert requests.pending() == [three.id, two.id]
     assert one.status.state == "stopped"
     assert not any("**one**" in text for text in texts(app))
 
@@ -83,7 +83,7 @@ def test_a_run_that_was_taken_meanwhile_cannot_be_moved():
     waiting("one")
     two = waiting("two")
     app = opened()
-    queue.remove(two)
+    requests.remove(two)
     button(app, "To the front", two).click().run()
     assert any("not waiting any more" in error.value for error in app.error)
     app.run()
@@ -91,7 +91,7 @@ def test_a_run_that_was_taken_meanwhile_cannot_be_moved():
 
 
 def test_a_long_queue_is_cut(monkeypatch):
-    monkeypatch.setattr("explorer.ui.queue_panel.MOST_ROWS", 2)
+    monkeypatch.setattr("explorer.ui.train.queue.MOST_ROWS", 2)
     for number in range(5):
         waiting(f"run {number}")
     app = opened()
@@ -104,8 +104,8 @@ def test_slots_are_saved_and_follow_another_tab():
     slots = app.number_input(key="queue-slots")
     assert (slots.value, slots.min, slots.max) == (2, 1, 4)
     slots.set_value(3).run()
-    assert queue.slots() == 3
-    queue.set_slots(1)
+    assert requests.slots() == 3
+    requests.set_slots(1)
     app.run()
     assert app.number_input(key="queue-slots").value == 1
 

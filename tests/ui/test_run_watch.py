@@ -8,16 +8,16 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import models
-from explorer.analysis.prediction_files import save_predictions
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.prediction_files import save_predictions
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data import catalog
 from explorer.data.splits import load_split
 from explorer.store import bin as runs_bin
 from explorer.store import runs
 from explorer.store.checkpoints import FORMAT, Metadata, library_versions, save_checkpoint
 from explorer.store.runs import Status
-from explorer.training import queue, steering, supervisor
-from explorer.ui import run_watch
+from explorer.training.queue import requests, steering, supervisor
+from explorer.ui.train import watch
 
 SCRIPT = """
 import streamlit as st
@@ -226,7 +226,7 @@ def test_a_running_run_is_stopped_and_kept():
 
 def test_a_waiting_run_can_be_paused_but_not_finished():
     run = made()
-    queue.add(run)
+    requests.add(run)
     app = opened()
     assert button(app, "watch-finish").disabled
     button(app, "watch-pause").click().run()
@@ -234,7 +234,7 @@ def test_a_waiting_run_can_be_paused_but_not_finished():
 
 
 def test_a_paused_run_is_resumed(monkeypatch):
-    monkeypatch.setattr(supervisor, "submit", queue.add)
+    monkeypatch.setattr(supervisor, "submit", requests.add)
     run = made()
     app = opened()
     button(app, "watch-resume").click().run()
@@ -243,7 +243,7 @@ def test_a_paused_run_is_resumed(monkeypatch):
 
 
 def test_a_press_that_comes_too_late_is_a_message(monkeypatch):
-    monkeypatch.setattr(supervisor, "submit", queue.add)
+    monkeypatch.setattr(supervisor, "submit", requests.add)
     run = made()
     first, second = opened(), opened()
     button(first, "watch-resume").click().run()
@@ -391,7 +391,7 @@ def test_only_finished_runs_are_not_looked_at_again(monkeypatch):
     seen = {}
     monkeypatch.setattr(st, "fragment", lambda function, run_every: seen.update(every=run_every) or (lambda *_: None))
     for state, every in (("queued", 1), ("stopped", 1), ("failed", 1), ("finished", None)):
-        run_watch.watch(made(state))
+        watch.watch(made(state))
         assert seen["every"] == every
 
 
@@ -405,11 +405,11 @@ def test_a_link_chooses_the_run_and_a_forged_one_is_refused():
 
 
 def test_a_thousand_runs_are_not_all_offered():
-    for _ in range(run_watch.OFFERED + 5):
+    for _ in range(watch.OFFERED + 5):
         made()
     oldest = runs.list_runs()[-1]
     app = opened(run=oldest.id)
-    assert len(app.selectbox(key="run").options) == run_watch.OFFERED + 1
+    assert len(app.selectbox(key="run").options) == watch.OFFERED + 1
     assert app.selectbox(key="run").value == oldest.id
 
 

@@ -7,12 +7,13 @@ import pytest
 from explorer.store import runs, summaries
 from explorer.store.runs import Status
 from explorer.training.config import TrainConfig
-from explorer.ui import runs_compare, runs_table, runs_words
-from explorer.ui.charts import comparison
-from explorer.ui.charts.comparison import Curve, Point
-from explorer.ui.export import csv_text
-from explorer.ui.runs_filters import Filters
-from explorer.ui.text import plain
+from explorer.ui.charts import learning_curves
+from explorer.ui.charts.learning_curves import LearningCurve, Point
+from explorer.ui.kit import run_text
+from explorer.ui.kit.figure import csv_text
+from explorer.ui.kit.text import plain
+from explorer.ui.runs import compare, table
+from explorer.ui.runs.table import RunFilters
 
 
 def made(name="mine", note="", tags=(), status=None, **config):
@@ -30,40 +31,40 @@ def epoch(number, accuracy, loss=0.5):
 @pytest.mark.parametrize(
     ("filters", "passes"),
     [
-        (Filters(), True),
-        (Filters(find="FIRST note"), True),
-        (Filters(find="first absent"), False),
-        (Filters(find="sweep"), True),
-        (Filters(state="finished"), True),
-        (Filters(state="failed"), False),
-        (Filters(dataset="mnist"), False),
-        (Filters(model="mlp", tag="sweep", dataset="fashion-mnist"), True),
-        (Filters(tag="swee"), False),
+        (RunFilters(), True),
+        (RunFilters(find="FIRST note"), True),
+        (RunFilters(find="first absent"), False),
+        (RunFilters(find="sweep"), True),
+        (RunFilters(state="finished"), True),
+        (RunFilters(state="failed"), False),
+        (RunFilters(dataset="mnist"), False),
+        (RunFilters(model="mlp", tag="sweep", dataset="fashion-mnist"), True),
+        (RunFilters(tag="swee"), False),
     ],
 )
 def test_filters(filters, passes):
     run = made("My first run", note="a note", tags=["sweep"])
     assert filters.matches(run) is passes
-    assert Filters(find=run.id[-6:]).matches(run)
+    assert RunFilters(find=run.id[-6:]).matches(run)
 
 
 def test_text_of_a_user_stays_on_its_line_and_in_its_direction():
     assert plain("a\u202eb\u2066c\nd\u2028e\x00f\u200f") == "abc d e f"
     assert plain("שלום, 👩\u200d💻") == "שלום, 👩\u200d💻"
     run = made("\u202e" * 5 + "x", note="**one**\n<b>two</b>")
-    assert runs_words.title(run) == "x"
-    assert runs_words.note(run) == r"\*\*one\*\*  " + "\n" + r"\<b\>two\</b\>"
+    assert run_text.title(run) == "x"
+    assert run_text.note(run) == r"\*\*one\*\*  " + "\n" + r"\<b\>two\</b\>"
     nameless = made("\u202e")
-    assert runs_words.title(nameless) == nameless.id
+    assert run_text.title(nameless) == nameless.id
 
 
 def test_settings_that_are_not_the_usual_ones():
     run = made(model="lenet", options={"kernel": 3}, learning_rate=0.25, flip=True)
-    assert runs_words.changed_settings(run.config) == {"learning_rate": 0.25, "flip": True, "model.kernel": 3}
-    assert runs_words.changed_settings(made(model="lenet").config) == {}
-    assert runs_words.setting_label("model.kernel") == "Model: kernel"
+    assert run_text.changed_settings(run.config) == {"learning_rate": 0.25, "flip": True, "model.kernel": 3}
+    assert run_text.changed_settings(made(model="lenet").config) == {}
+    assert run_text.setting_label("model.kernel") == "Model: kernel"
     foreign = {"dataset": "gone", "model": "x", "epochs": 3, "options": {"a": 1}}
-    assert runs_words.changed_settings(foreign) == {"epochs": 3, "model.a": 1}
+    assert run_text.changed_settings(foreign) == {"epochs": 3, "model.a": 1}
 
 
 @pytest.mark.parametrize(
@@ -81,14 +82,14 @@ def test_settings_that_are_not_the_usual_ones():
     ],
 )
 def test_a_setting_in_words(name, value, text):
-    assert runs_words.setting_value(name, value) == text
+    assert run_text.setting_value(name, value) == text
 
 
 def test_only_settings_that_differ():
     found = [made("a", seed=1), made("b", seed=2, options={"hidden": [50]}), made("c", seed=1)]
-    assert runs_words.differing(found) == {"model.hidden": ["100", "50", "100"], "seed": ["1", "2", "1"]}
-    assert runs_words.differing([found[0], found[0]]) == {}
-    lenet = runs_words.differing([found[0], made("d", model="lenet", seed=1)])
+    assert run_text.differing(found) == {"model.hidden": ["100", "50", "100"], "seed": ["1", "2", "1"]}
+    assert run_text.differing([found[0], found[0]]) == {}
+    lenet = run_text.differing([found[0], made("d", model="lenet", seed=1)])
     assert lenet["model"] == ["mlp", "lenet"]
     assert lenet["model.hidden"] == ["100", "–"]
 
@@ -108,7 +109,7 @@ def test_only_settings_that_differ():
     ],
 )
 def test_runs_without_names_of_their_own_are_named_by_what_differs(settings, labels):
-    found = runs_words.labels([made("", **one) for one in settings])
+    found = run_text.labels([made("", **one) for one in settings])
     assert [label[: len(start)] for label, start in zip(found, labels, strict=True)] == labels
     assert len(set(found)) == len(found)
 
@@ -123,7 +124,7 @@ def test_labels_are_short_and_differ_however_much_and_little_the_settings_do():
         made("", **many, options=options),
         made("", **many, weight_decay=0.5),
     ]
-    labels = runs_words.labels([*found, made("x" * 120), made("x" * 120)])
+    labels = run_text.labels([*found, made("x" * 120), made("x" * 120)])
     assert len(set(labels)) == 7
     assert max(map(len, labels)) < 100
     assert "weight decay 0.5" in labels[4]
@@ -134,20 +135,20 @@ def test_labels_are_short_and_differ_however_much_and_little_the_settings_do():
     [(0.44, 0.44), (7.64, 7.6), (99.4, 99), (104.2, 104), (754.3, 754), (3725, 3720), (40_000, 40_000)],
 )
 def test_times_keep_two_digits(seconds, rounded):
-    (row,) = runs_table.rows([made(status={"state": "finished", "seconds": seconds})])
+    (row,) = table.rows([made(status={"state": "finished", "seconds": seconds})])
     assert row["Seconds"] == rounded
 
 
 def test_rows_of_a_thousand_runs_are_made_once(monkeypatch):
     run = made()
-    before = runs_table.rows([run])
-    monkeypatch.setattr(runs_words, "parameters", None)
-    assert runs_table.rows([summaries.summarise(run.run)]) == before
+    before = table.rows([run])
+    monkeypatch.setattr(run_text, "parameters", None)
+    assert table.rows([summaries.summarise(run.run)]) == before
 
 
 def test_the_table_as_a_file_is_safe_for_a_spreadsheet():
     run = made("=1+1", note="@x\nsecond", tags=["a", "b"], seed=1)
-    lines = csv_text(*runs_table.as_table([run]))
+    lines = csv_text(*table.as_table([run]))
     assert "\n" + f'{run.id},\'=1+1,finished,,,0,10,fashion-mnist,mlp,79510,0.0,"a, b","\'@x\nsecond",adam,' in lines
     (row,) = csv.DictReader(io.StringIO(lines))
     given = {"optimizer": "adam", "learning_rate": "0.001", "batch_size": "64", "seed": "1", "model.dropout": "0.0"}
@@ -158,23 +159,23 @@ def test_the_table_as_a_file_is_safe_for_a_spreadsheet():
 
 def test_parameters_of_models_that_cannot_be_built_are_not_known():
     run = made()
-    assert runs_words.parameters(run) == 784 * 100 + 100 + 100 * 10 + 10
+    assert run_text.parameters(run) == 784 * 100 + 100 + 100 * 10 + 10
     for change in ({"model": "gone"}, {"dataset": "gone"}, {"options": {"hidden": [10**9]}}, {"options": [1]}):
         document = json.loads((run.run.path / "config.json").read_text())
         document["config"] |= change
         other = runs.create(TrainConfig().model_dump(mode="json"))
         (other.path / "config.json").write_text(json.dumps(document))
-        assert runs_words.parameters(summaries.summarise(other)) is None
+        assert run_text.parameters(summaries.summarise(other)) is None
 
 
 def curves():
-    first = Curve("1 · =1+1", [epoch(1, 0.5, 2.0), epoch(2, 0.7, 1.0)])
-    return [first, Curve("2 · <b>", [epoch(1, 0.6), epoch(2, 0.65)])]
+    first = LearningCurve("1 · =1+1", [epoch(1, 0.5, 2.0), epoch(2, 0.7, 1.0)])
+    return [first, LearningCurve("2 · <b>", [epoch(1, 0.6), epoch(2, 0.65)])]
 
 
 @pytest.mark.parametrize("quantity", ["accuracy", "loss"])
 def test_curves_hold_the_numbers_of_the_history(quantity, exported):
-    spec = comparison.overlaid_curves(curves(), quantity, 5)
+    spec = learning_curves.overlaid_curves(curves(), quantity, 5)
     exported(spec)
     rows = spec["datasets"]["epochs"]
     assert len(rows) == 2 * 2 * 2
@@ -199,21 +200,21 @@ def test_curves_hold_the_numbers_of_the_history(quantity, exported):
 
 def test_while_a_run_goes_on_only_the_data_of_the_chart_change():
     before, after = curves(), curves()
-    after[0] = Curve(after[0].label, [*after[0].epochs, epoch(3, 0.9)])
-    one, two = (comparison.overlaid_curves(found, "loss", 5) for found in (before, after))
+    after[0] = LearningCurve(after[0].label, [*after[0].epochs, epoch(3, 0.9)])
+    one, two = (learning_curves.overlaid_curves(found, "loss", 5) for found in (before, after))
     assert one.pop("datasets") != two.pop("datasets")
     assert one == two
 
 
 def test_up_to_eight_runs_have_colours_and_signs_of_their_own():
-    many = [Curve(str(number), [epoch(1, 0.5)]) for number in range(comparison.MAX_RUNS)]
-    points = comparison.overlaid_curves(many, "accuracy", 1)["layer"][1]["encoding"]
-    assert len(set(points["color"]["scale"]["range"])) == comparison.MAX_RUNS
-    assert len(set(points["shape"]["scale"]["range"])) == comparison.MAX_RUNS
+    many = [LearningCurve(str(number), [epoch(1, 0.5)]) for number in range(learning_curves.MAX_RUNS)]
+    points = learning_curves.overlaid_curves(many, "accuracy", 1)["layer"][1]["encoding"]
+    assert len(set(points["color"]["scale"]["range"])) == learning_curves.MAX_RUNS
+    assert len(set(points["shape"]["scale"]["range"])) == learning_curves.MAX_RUNS
 
 
 def test_the_curves_as_a_table_are_safe_for_a_spreadsheet():
-    header, rows = comparison.curves_table([Curve("=1+1", [epoch(1, 0.5)])])
+    header, rows = learning_curves.curves_table([LearningCurve("=1+1", [epoch(1, 0.5)])])
     assert header == [
         "run",
         "epoch",
@@ -239,15 +240,15 @@ def test_the_curves_as_a_table_are_safe_for_a_spreadsheet():
 )
 def test_a_gap_is_named_only_where_there_is_one(ends, said):
     lines = [epoch(1, 0.5) | {"train_loss": train, "validation_loss": validation} for train, validation in ends]
-    found = [Curve(str(number), [line]) for number, line in enumerate(lines)]
-    assert said in runs_compare._read_loss(found)
-    rows = comparison.overlaid_curves(found, "loss", 1)["datasets"]["epochs"]
+    found = [LearningCurve(str(number), [line]) for number, line in enumerate(lines)]
+    assert said in compare._read_loss(found)
+    rows = learning_curves.overlaid_curves(found, "loss", 1)["datasets"]["epochs"]
     assert all(row["loss"] is not None for row in rows)
 
 
 def test_size_and_accuracy(exported):
     points = [Point("a", "one", "", "MNIST", "mlp", 100, 0.5), Point("b", "two", "SGD", "MNIST", "mlp", 10_000, 0.9)]
-    spec = comparison.size_and_accuracy(points, {"b": "1 · two"})
+    spec = learning_curves.size_and_accuracy(points, {"b": "1 · two"})
     exported(spec)
     assert [row["name"] for row in spec["datasets"]["others"]] == ["one"]
     assert [(row["label"], row["parameters"], row["accuracy"]) for row in spec["datasets"]["chosen"]] == [
@@ -257,7 +258,7 @@ def test_size_and_accuracy(exported):
     assert x["type"] == "log"
     assert x["domain"][0] < 100
     assert x["domain"][1] > 10_000
-    header, rows = comparison.size_table(points)
+    header, rows = learning_curves.size_table(points)
     assert rows[1] == ["b", "two", "SGD", "MNIST", "mlp", 10_000, 0.9]
     assert len(header) == len(rows[0])
 
@@ -267,8 +268,8 @@ def test_charts_are_valid_vega_lite():
 
     points = [Point("a", "one", "", "MNIST", "mlp", 100, 0.5)]
     for spec in (
-        comparison.overlaid_curves(curves(), "accuracy", 2),
-        comparison.size_and_accuracy(points, {}),
-        comparison.size_and_accuracy(points, {"a": "1 · one"}),
+        learning_curves.overlaid_curves(curves(), "accuracy", 2),
+        learning_curves.size_and_accuracy(points, {}),
+        learning_curves.size_and_accuracy(points, {"a": "1 · one"}),
     ):
         altair.Chart.from_dict(spec, validate=True)

@@ -8,12 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.errors import RunError
 from explorer.store import runs
-from explorer.studies import tensorboard as server
-from explorer.training.tracking import events, reading
-from explorer.ui import event_curves
-from explorer.ui import tensorboard as panel
-from explorer.ui.charts.histograms import histogram_map, histogram_table, quantile
-from explorer.ui.charts.scalars import scalar_curves, scalar_table
+from explorer.training.tracking import events, reading, server
+from explorer.ui.charts.learning_curves import scalar_curves, scalar_table
+from explorer.ui.charts.weights import epoch_histogram_table, histogram_map, quantile
+from explorer.ui.runs import tensorboard
+from explorer.ui.runs import tensorboard as panel
 
 CONFIG = {"model": "mlp", "dataset": "fashion-mnist", "epochs": 2}
 
@@ -62,7 +61,7 @@ def made(name="one", accuracies=(0.5, 0.75), values=((-1.0, 1.0), (-2.0, 2.0))):
 def app(*chosen):
     def page(ids):
         from explorer.store import runs
-        from explorer.ui import tensorboard
+        from explorer.ui.runs import tensorboard
 
         tensorboard.show([runs.get(run_id) for run_id in ids])
 
@@ -218,7 +217,7 @@ def test_a_browser_that_does_not_reach_the_server_gets_the_curves(started, monke
 
 
 def test_runs_of_one_name_are_told_apart():
-    titles = event_curves._titles([made("same"), made("same"), made("x" * 120)])
+    titles = tensorboard._titles([made("same"), made("same"), made("x" * 120)])
     assert len(titles) == 3
     assert all(len(title) < 60 for title in titles)
 
@@ -236,7 +235,7 @@ def test_charts_hold_every_number_of_their_tables(exported):
         (1, 0.5, 1.5, 0, 0.75),
         (2, 1.5, 2.5, -2, 0.125),
     ]
-    assert histogram_table(series)[1][4] == [2, -2.0, -1.0, 0.125]
+    assert epoch_histogram_table(series)[1][4] == [2, -2.0, -1.0, 0.125]
     assert quantile(series, 1, 0.25) == 0
     curves = {"=1+1": read.scalars["accuracy/validation"]}
     spec = scalar_curves("accuracy/validation", curves)
@@ -250,7 +249,7 @@ def test_charts_hold_every_number_of_their_tables(exported):
 
 
 def test_long_curves_are_thinned_and_infinite_values_left_out():
-    curve = reading.Series(tuple(range(5000)), (float("inf"), *[1.0] * 4999))
+    curve = reading.ScalarSeries(tuple(range(5000)), (float("inf"), *[1.0] * 4999))
     points = scalar_curves("loss/step", {"a": curve})["datasets"]["points"]
     assert len(points) <= 1000
     assert points[0]["step"] == 1

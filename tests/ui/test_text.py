@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from explorer.ui import text
-from explorer.ui.export import csv_text
+from explorer.ui.kit import text
+from explorer.ui.kit.figure import csv_text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from explorer.ui import theme
+from explorer.ui.kit import theme
 
 LEAST_DISTANCE = 10.0
 """CIEDE2000; about 1 is just seen side by side, and lines in a chart need several times that."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.ui.evaluate import scale
+from explorer.ui.evaluate import threshold
 
 
 @pytest.mark.parametrize(
@@ -22,28 +22,28 @@ from explorer.ui.evaluate import scale
     ],
 )
 def test_thresholds_are_written_with_sensible_digits(value, text):
-    assert scale.written(scale.rounded(value)) == text
+    assert threshold.written(threshold.rounded(value)) == text
 
 
 def test_stops_rise_and_are_told_apart():
-    assert list(scale.GRID) == sorted(set(scale.GRID))
-    assert len({scale.written(stop) for stop in scale.GRID}) == len(scale.GRID)
-    assert scale.DEFAULT in scale.GRID
-    assert all(scale.rounded(stop) == stop for stop in scale.GRID)
-    odds = [stop / (1 - stop) for stop in scale.GRID]
+    assert list(threshold.GRID) == sorted(set(threshold.GRID))
+    assert len({threshold.written(stop) for stop in threshold.GRID}) == len(threshold.GRID)
+    assert threshold.DEFAULT in threshold.GRID
+    assert all(threshold.rounded(stop) == stop for stop in threshold.GRID)
+    odds = [stop / (1 - stop) for stop in threshold.GRID]
     assert max(after / before for before, after in pairwise(odds)) < 1.4
 
 
 @given(st.floats(0, 1))
 def test_rounding_keeps_three_digits_and_is_stable(value):
-    rounded = scale.rounded(value)
+    rounded = threshold.rounded(value)
     side = min(value, 1 - value)
     assert abs(rounded - value) <= 0.0051 * side + 1e-16
     assert 0 <= rounded <= 1
-    assert scale.parse(str(rounded)) == pytest.approx(rounded, rel=1e-9)
-    assert scale.written(rounded)
+    assert threshold.parse(str(rounded)) == pytest.approx(rounded, rel=1e-9)
+    assert threshold.written(rounded)
 
 
 @pytest.mark.parametrize("text", ["", "abc", "nan", "inf", "-0.1", "1.5", "0,5"])
 def test_what_is_no_threshold_is_refused(text):
-    assert scale.parse(text) is None
+    assert threshold.parse(text) is None

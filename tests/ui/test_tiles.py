@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer.ui.tiles import Note, Tile
-from explorer.ui.tiles import component as tiles_component
-from explorer.ui.tiles.component import valid
+from explorer.ui.kit.tiles import Note, Tile
+from explorer.ui.kit.tiles import component as tiles_component
+from explorer.ui.kit.tiles.component import valid
 
 NASTY = "<img src=x onerror=alert(1)>"
 ROWS = frozenset({3, 7})
@@ -105,7 +105,7 @@ def page():
     import numpy as np
     import streamlit as st
 
-    from explorer.ui.tiles import Tile, tiles
+    from explorer.ui.kit.tiles import Tile, tiles
 
     tiles("empty", [])
     row = tiles("some", [Tile(3, np.zeros((28, 28), np.uint8), "one")], selected=3)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from altair.utils import schemapi
 
-from explorer.analysis.filters import Filters
+from explorer.analysis.inside.filters import Filters
 from explorer.store import runs
-from explorer.ui import charts, theme
-from explorer.ui.charts import curves, filters
-from explorer.ui.watch_curves import explain_curves, explain_objective, explain_rate
-from explorer.ui.watch_history import History
+from explorer.ui import charts
+from explorer.ui.charts import learning_curves, weights
+from explorer.ui.kit import theme
+from explorer.ui.kit.run_history import History
+from explorer.ui.train.epoch import explain_curves, explain_objective, explain_rate
 
 
 def step(number, rate=0.1, loss=1.5):
@@ -23,7 +24,7 @@ def epoch(number, accuracy=0.8):
     return {"kind": "epoch", "epoch": number, "validation_accuracy": accuracy} | line
 
 
-DRAW = {"loss": charts.loss_curve, "accuracy": charts.accuracy_curve, "rate": curves.rate_curve}
+DRAW = {"loss": charts.loss_curve, "accuracy": charts.accuracy_curve, "rate": learning_curves.rate_curve}
 MOMENTS = [[], [step(1)], [step(1), step(3, loss=0.4)], [step(1), epoch(1), step(2), epoch(2, 0.95)]]
 
 
@@ -80,7 +81,7 @@ def test_the_axis_of_the_accuracy_has_room_and_stays_between_0_and_1():
 
 def test_a_learning_rate_over_decades_has_a_logarithmic_axis():
     def scale(*rates):
-        spec = curves.rate_curve([step(number, rate) for number, rate in enumerate(rates, start=1)], 4)
+        spec = learning_curves.rate_curve([step(number, rate) for number, rate in enumerate(rates, start=1)], 4)
         return spec["layer"][-1]["encoding"]["y"]["scale"].get("type", "linear"), seen(spec["datasets"]["rates"])
 
     assert scale(0.1, 0.05)[0] == "linear"
@@ -140,18 +141,18 @@ def pictures(kind="weights", count=50, side=28, of_classes=False):
 
 
 def test_filters_are_shown_at_whole_number_scale_up_to_a_limit():
-    html = filters.filter_pictures(pictures())
-    assert html.count("<img") == filters.SHOWN
+    html = weights.filter_pictures(pictures())
+    assert html.count("<img") == weights.SHOWN
     assert 'width="56"' in html
     assert "40 of 50 hidden units" in html
-    assert 'width="55"' in filters.filter_pictures(pictures("kernels", 6, 5))
-    assert "First layer: 6 kernels" in filters.filter_pictures(pictures("kernels", 6, 5))
-    assert "First layer: 1 kernel<" in filters.filter_pictures(pictures("kernels", 1, 5))
+    assert 'width="55"' in weights.filter_pictures(pictures("kernels", 6, 5))
+    assert "First layer: 6 kernels" in weights.filter_pictures(pictures("kernels", 6, 5))
+    assert "First layer: 1 kernel<" in weights.filter_pictures(pictures("kernels", 1, 5))
 
 
 def test_filters_have_one_scale_and_escaped_names():
     some = pictures(count=3, of_classes=True)
-    html = filters.filter_pictures(some)
+    html = weights.filter_pictures(some)
     assert f"−{some.largest:.2g}" in html
     assert f"+{some.largest:.2g}" in html
     assert theme.diverging()[0] in html
@@ -161,11 +162,11 @@ def test_filters_have_one_scale_and_escaped_names():
 
 def test_filters_can_be_taken_away():
     some = pictures(count=2, side=3)
-    header, rows = filters.filter_table(some)
+    header, rows = weights.filter_table(some)
     assert header == ["filter", "row", "column", "weight"]
     assert rows[5] == ["<0>", 1, 2, float(some.images[0, 1, 2])]
     assert len(rows) == 18
-    assert filters.filters_png(some).startswith(b"\x89PNG")
+    assert weights.filters_png(some).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", DRAW)

@@ -6,7 +6,7 @@ import pytest
 from explorer.errors import RunError
 from explorer.store.runs import Status
 from explorer.ui import charts
-from explorer.ui.watch_history import EPOCH_MARKS, STEP_MARKS, Reader, horizon
+from explorer.ui.kit.run_history import EPOCH_MARKS, STEP_MARKS, Reader, horizon
 
 
 def step(epoch, number, steps=100, loss=1.0, rate=0.001):
@@ -65,7 +65,9 @@ def test_only_what_is_new_is_read(path, monkeypatch):
     size = path.stat().st_size
     write(path, [step(1, 90)])
     read = []
-    monkeypatch.setattr("explorer.ui.watch_history.from_json", lambda text, **_: read.append(text) or json.loads(text))
+    monkeypatch.setattr(
+        "explorer.ui.kit.run_history.from_json", lambda text, **_: read.append(text) or json.loads(text)
+    )
     assert reader.read(1).step["step"] == 90
     assert sum(map(len, read)) == path.stat().st_size - size - 1
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from explorer.analysis.predictions import Predictions
+from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.splits import Split
-from explorer.ui.watch_images import COUNT, picture, watched, watched_rows
+from explorer.ui.train.epoch import COUNT, picture, watched, watched_rows
 
 NAMES = ("a", "<b>", "c")
 

@@ -1,8 +1,8 @@
 import pytest
 
 from explorer.store.runs import Status
-from explorer.ui.watch_history import History
-from explorer.ui.watch_words import describe, figures, next_epoch, seconds_left
+from explorer.ui.kit.run_history import History
+from explorer.ui.kit.run_text import describe, figures, next_epoch, seconds_left
 
 
 def running(**changes):

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis._frozen import frozen_copy
 from explorer.analysis.attribution.target import Target, as_target
+from explorer.analysis.frozen import frozen_copy
 
 
 def completeness_error(

@@ -12,13 +12,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from explorer.analysis._frozen import frozen_copy
-from explorer.analysis._trace import IMAGE_SHAPE, trace
-from explorer.analysis.attribution._captum import expect_hooks
-from explorer.analysis.attribution._passes import in_passes
 from explorer.analysis.attribution.baselines import Kind
 from explorer.analysis.attribution.method import Method
+from explorer.analysis.attribution.passes import expect_hooks, in_passes
 from explorer.analysis.attribution.target import Scores, Target
+from explorer.analysis.frozen import frozen_copy
+from explorer.analysis.trace import IMAGE_SHAPE, trace
 from models.registry import Options
 
 POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)

@@ -9,11 +9,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explorer.analysis._trace import IMAGE_SHAPE
 from explorer.analysis.attribution import layers
-from explorer.analysis.attribution._passes import in_passes
 from explorer.analysis.attribution.method import Method
+from explorer.analysis.attribution.passes import in_passes
 from explorer.analysis.attribution.target import Scores, Target
+from explorer.analysis.trace import IMAGE_SHAPE
 from models.registry import Options
 
 PASS_SIZE = 512

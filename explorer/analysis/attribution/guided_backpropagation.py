@@ -6,11 +6,10 @@ the input gradient, but every ReLU lets only positive gradients back.
 
 from torch import Tensor, nn
 
-from explorer.analysis._trace import IMAGE_SHAPE, trace
-from explorer.analysis.attribution._captum import expect_hooks
-from explorer.analysis.attribution._passes import in_passes
 from explorer.analysis.attribution.method import Method
+from explorer.analysis.attribution.passes import expect_hooks, in_passes
 from explorer.analysis.attribution.target import Scores, Target
+from explorer.analysis.trace import IMAGE_SHAPE, trace
 
 PASS_SIZE = 512
 """Most images in one pass."""

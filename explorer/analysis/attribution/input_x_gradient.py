@@ -6,8 +6,8 @@ propagating activation differences" (2016): the gradient of the score times the 
 
 from torch import Tensor, nn
 
-from explorer.analysis.attribution._passes import in_passes
 from explorer.analysis.attribution.method import Method
+from explorer.analysis.attribution.passes import in_passes
 from explorer.analysis.attribution.target import Scores, Target
 
 PASS_SIZE = 512

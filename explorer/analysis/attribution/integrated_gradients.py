@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from explorer.analysis.attribution._passes import in_passes
 from explorer.analysis.attribution.baselines import Kind
 from explorer.analysis.attribution.completeness import completeness_error
 from explorer.analysis.attribution.method import Method
+from explorer.analysis.attribution.passes import in_passes
 from explorer.analysis.attribution.target import Scores, Target
 from models.registry import Options
 

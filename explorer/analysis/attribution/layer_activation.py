@@ -7,12 +7,12 @@ J. Yosinski, J. Clune, A. Nguyen, T. Fuchs, H. Lipson, "Understanding neural net
 from pydantic import Field
 from torch import Tensor, nn
 
-from explorer.analysis._trace import IMAGE_SHAPE
 from explorer.analysis.attribution import layers
-from explorer.analysis.attribution._passes import in_passes
 from explorer.analysis.attribution.grad_cam import enlarged
 from explorer.analysis.attribution.method import Method
+from explorer.analysis.attribution.passes import in_passes
 from explorer.analysis.attribution.target import Scores, Target
+from explorer.analysis.trace import IMAGE_SHAPE
 from explorer.errors import ConfigError
 from models.registry import Options
 

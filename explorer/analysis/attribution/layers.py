@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from explorer.analysis._trace import IMAGE_SHAPE, Call, trace
+from explorer.analysis.trace import IMAGE_SHAPE, Call, trace
 from explorer.errors import ConfigError
 
 LINEAR = (nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d)
@@ -13,7 +13,7 @@ NO_CONVOLUTION = "needs maps from a convolution, and this model has none that is
 
 
 @dataclass(frozen=True)
-class Layer:
+class MapLayer:
     """A layer that returns maps.
 
     Attributes
@@ -37,7 +37,7 @@ class Layer:
         return f"{self.kind} · {channels} maps of {height} × {width} ({self.name})"
 
 
-def candidates(classifier: nn.Module, shape: tuple[int, ...] = IMAGE_SHAPE) -> tuple[Layer, ...]:
+def candidates(classifier: nn.Module, shape: tuple[int, ...] = IMAGE_SHAPE) -> tuple[MapLayer, ...]:
     """Return the layers whose maps can be shown, first to last.
 
     Parameters
@@ -56,7 +56,7 @@ def candidates(classifier: nn.Module, shape: tuple[int, ...] = IMAGE_SHAPE) -> t
     return tuple(layer for layer, _ in _found(classifier, shape))
 
 
-def default(classifier: nn.Module, shape: tuple[int, ...] = IMAGE_SHAPE) -> Layer | None:
+def default(classifier: nn.Module, shape: tuple[int, ...] = IMAGE_SHAPE) -> MapLayer | None:
     """Return the layer with the maps of the last convolution; None where there are no maps.
 
     They are taken as they leave the block of layers of that size, so after the activation where it comes before
@@ -85,7 +85,7 @@ def choose(classifier: nn.Module, name: str, shape: tuple[int, ...] = IMAGE_SHAP
     return name or usual.name
 
 
-def _default(found: list[tuple[Layer, nn.Module]]) -> Layer | None:
+def _default(found: list[tuple[MapLayer, nn.Module]]) -> MapLayer | None:
     convolutions = [(layer, module) for layer, module in found if isinstance(module, nn.Conv2d)]
     spatial = [layer for layer, module in convolutions if max(module.kernel_size) > 1]
     for usable in (spatial, [layer for layer, _ in convolutions], [layer for layer, _ in found]):
@@ -96,15 +96,15 @@ def _default(found: list[tuple[Layer, nn.Module]]) -> Layer | None:
     return None
 
 
-def _found(classifier: nn.Module, shape: tuple[int, ...]) -> list[tuple[Layer, nn.Module]]:
+def _found(classifier: nn.Module, shape: tuple[int, ...]) -> list[tuple[MapLayer, nn.Module]]:
     calls = trace(classifier, shape).calls
     times = Counter(call.name for call in calls)
     first = next((at for at, call in enumerate(calls) if isinstance(call.module, nn.Conv2d)), len(calls))
-    found: list[tuple[Layer, nn.Module]] = []
+    found: list[tuple[MapLayer, nn.Module]] = []
     for call in calls[first:]:
         if len(call.shape) == 3 and min(call.shape[1:]) > 1 and times[call.name] == 1 and not _only_wraps(call):
             channels, height, width = call.shape
-            found.append((Layer(call.name, type(call.module).__name__, (channels, height, width)), call.module))
+            found.append((MapLayer(call.name, type(call.module).__name__, (channels, height, width)), call.module))
     return found
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from explorer.analysis._trace import IMAGE_SHAPE
 from explorer.analysis.attribution import baselines
 from explorer.analysis.attribution.target import Target
+from explorer.analysis.trace import IMAGE_SHAPE
 from explorer.errors import ConfigError
 from models.registry import Options, describe
 

@@ -8,11 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from explorer.analysis._frozen import frozen_copy, placement
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.analysis.inside.step import Step, chosen
-from explorer.analysis.inside.steps import Look, observe, steps
-from explorer.analysis.predictions import BATCH_SIZE, IntArray, Predictions, predict, scale
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
+from explorer.analysis.evaluation.predictions import BATCH_SIZE, IntArray, Predictions, predict, scale
+from explorer.analysis.frozen import frozen_copy, placement
+from explorer.analysis.inside.steps import LayerCall, Look, chosen, observe, steps
 from explorer.data.splits import Split
 from explorer.errors import ConfigError
 from explorer.store.checkpoints import Classifier
@@ -58,7 +57,7 @@ class Ablation:
     before, after : Predictions
     """
 
-    step: Step
+    step: LayerCall
     units: tuple[int, ...]
     before: Predictions
     after: Predictions
@@ -188,7 +187,7 @@ class _Rest(nn.Module):
         return values
 
 
-def _rest(classifier: nn.Module, split: Split, step: Step, batch_size: int) -> tuple[nn.Module, list[Tensor]]:
+def _rest(classifier: nn.Module, split: Split, step: LayerCall, batch_size: int) -> tuple[nn.Module, list[Tensor]]:
     """Return the part of a network that a step can change, and what the part before it gives it, in batches.
 
     What stands before the step is computed once, where the network is a plain row of layers.

@@ -7,10 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from explorer.analysis._frozen import placement
-from explorer.analysis.inside.step import Step
-from explorer.analysis.inside.steps import Look, observe, steps
-from explorer.analysis.predictions import scale
+from explorer.analysis.evaluation.predictions import scale
+from explorer.analysis.frozen import placement
+from explorer.analysis.inside.steps import LayerCall, Look, observe, steps
 from explorer.errors import CheckpointError
 
 FloatArray = NDArray[np.float32]
@@ -27,7 +26,7 @@ class Activation:
         float32, of the step's shape: (maps, height, width) or (units,).
     """
 
-    step: Step
+    step: LayerCall
     values: FloatArray
 
     @property

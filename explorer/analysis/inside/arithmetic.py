@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from explorer.analysis._frozen import placement
+from explorer.analysis.evaluation.predictions import scale
+from explorer.analysis.frozen import placement
 from explorer.analysis.inside.kernels import flattened, weighted
-from explorer.analysis.inside.step import Step, chosen, following
-from explorer.analysis.inside.steps import Look, observe, steps
-from explorer.analysis.predictions import scale
+from explorer.analysis.inside.steps import LayerCall, Look, chosen, following, observe, steps
 from explorer.errors import ConfigError
 
 FloatArray = NDArray[np.float64]
@@ -35,7 +34,7 @@ class Then:
         Row and column in the step's output; None without maps.
     """
 
-    step: Step
+    step: LayerCall
     value: float
     position: Position | None
 
@@ -69,7 +68,7 @@ class Arithmetic:
         Normalisation, pooling and activation that follow, as PyTorch computed them.
     """
 
-    step: Step
+    step: LayerCall
     unit: int
     position: Position | None
     patch: FloatArray
@@ -163,7 +162,7 @@ def _keep(seen: dict[str, tuple[nn.Module, Tensor, Tensor]], key: str) -> Look:
     return look
 
 
-def _position(step: Step, position: Position | None) -> Position | None:
+def _position(step: LayerCall, position: Position | None) -> Position | None:
     if not step.has_maps:
         return None
     height, width = step.shape[1:]
@@ -221,7 +220,7 @@ def _dense(module: nn.Linear, given: Tensor, unit: int, origin: tuple[int, int, 
 
 
 def _then(
-    chain: tuple[Step, ...], seen: dict[str, tuple[nn.Module, Tensor, Tensor]], unit: int, at: Position | None
+    chain: tuple[LayerCall, ...], seen: dict[str, tuple[nn.Module, Tensor, Tensor]], unit: int, at: Position | None
 ) -> tuple[Then, ...]:
     """Follow the number until its place in a pooling is not clear."""
     found: list[Then] = []

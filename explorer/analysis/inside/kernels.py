@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from explorer.analysis.inside.step import Step, chosen
-from explorer.analysis.inside.steps import PREFIX, steps
+from explorer.analysis.frozen import frozen_copy
+from explorer.analysis.inside.steps import PREFIX, LayerCall, chosen, observe, steps
+from explorer.analysis.trace import IMAGE_SHAPE
 from explorer.errors import CheckpointError
 
 FloatArray = NDArray[np.float32]
@@ -34,7 +36,7 @@ class Kernels:
         float32, shape (outputs,).
     """
 
-    step: Step
+    step: LayerCall
     weights: FloatArray
     inputs_at: tuple[int, ...]
     bias: FloatArray | None
@@ -71,7 +73,7 @@ class Kernels:
         return output, self.inputs_at[output] + place
 
 
-def weighted(known: tuple[Step, ...]) -> tuple[Step, ...]:
+def weighted(known: tuple[LayerCall, ...]) -> tuple[LayerCall, ...]:
     """Return the steps whose weights can be shown: each layer once, first to last."""
     return tuple(step for step in known if step.role == "weights" and not step.call)
 
@@ -108,7 +110,7 @@ def kernels(classifier: nn.Module, key: str) -> Kernels:
     return Kernels(step, weights.reshape(-1, *origin), (0,) * len(weights), bias)
 
 
-def flattened(known: tuple[Step, ...], step: Step) -> tuple[int, int, int] | None:
+def flattened(known: tuple[LayerCall, ...], step: LayerCall) -> tuple[int, int, int] | None:
     """Return the shape (maps, height, width) of what a fully connected layer sees, before it was made a row.
 
     None where that is not known, or the maps have only one point.
@@ -120,8 +122,68 @@ def flattened(known: tuple[Step, ...], step: Step) -> tuple[int, int, int] | Non
     return maps, height, width
 
 
-def _layer(classifier: nn.Module, step: Step) -> nn.Conv2d | nn.Linear:
+def _layer(classifier: nn.Module, step: LayerCall) -> nn.Conv2d | nn.Linear:
     modules = dict(classifier.named_modules())
     found = modules.get(PREFIX + step.name) or modules[step.name]
     assert isinstance(found, nn.Conv2d | nn.Linear)
     return found
+
+
+IntArray = NDArray[np.int64]
+
+
+def receptive_fields(classifier: nn.Module, key: str, shape: tuple[int, ...] = IMAGE_SHAPE) -> IntArray:
+    """Find the receptive field of every place of a layer's maps.
+
+    The network is asked rather than read: a row (then a column) of the image is made undefined (NaN), and every
+    output that depends on it, whatever its weights, is undefined too. It is computed in double precision on the
+    processor, where a convolution multiplies pixel by pixel.
+
+    Parameters
+    ----------
+    classifier : nn.Module
+        It is only read.
+    key : str
+        Of a step that returns maps.
+    shape : tuple of int
+        Channels, height and width of an image.
+
+    Returns
+    -------
+    ndarray
+        int64, shape (height, width, 4) of the layer's maps: first row, first column, last row, last column of the
+        image, all counted from 0 and part of the field.
+
+    Raises
+    ------
+    ConfigError
+        There is no such layer.
+    """
+    _, height, width = shape
+    seen: list[Tensor] = []
+
+    def look(module: nn.Module, given: Tensor, output: Tensor) -> None:
+        seen[:] = [output.isnan().any(dim=1).cpu()]
+
+    model = observe(_in_double(classifier), {key: look})
+    images = torch.zeros((height + width, *shape), dtype=torch.float64)
+    for row in range(height):
+        images[row, :, row] = torch.nan
+    for column in range(width):
+        images[height + column, :, :, column] = torch.nan
+    with torch.inference_mode():
+        model(images)
+    touched = seen[0].numpy()
+    (top, bottom), (left, right) = _ends(touched[:height]), _ends(touched[height:])
+    return np.stack([top, left, bottom, right], axis=-1)
+
+
+def _in_double(classifier: nn.Module) -> nn.Module:
+    """Copy a network in double precision; `double` gives the copy's modules new memory."""
+    return frozen_copy(classifier).cpu().double()
+
+
+def _ends(touched: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+    """Return the first and the last line, int64 (h, w), that each output depends on."""
+    last = len(touched) - 1 - touched[::-1].argmax(axis=0)
+    return touched.argmax(axis=0).astype(np.int64), last.astype(np.int64)

@@ -9,11 +9,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from explorer.analysis._frozen import frozen_copy
-from explorer.analysis._trace import IMAGE_SHAPE
+from explorer.analysis.frozen import frozen_copy
 from explorer.analysis.inside.kernels import weighted
-from explorer.analysis.inside.step import Step
-from explorer.analysis.inside.steps import steps
+from explorer.analysis.inside.steps import LayerCall, steps
+from explorer.analysis.trace import IMAGE_SHAPE
 from explorer.errors import ConfigError
 from explorer.store.checkpoints import Checkpoint, Classifier, encode_checkpoint
 
@@ -52,7 +51,7 @@ def can_write_onnx() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in NEEDS)
 
 
-def first_layer(classifier: nn.Module) -> Step:
+def first_layer(classifier: nn.Module) -> LayerCall:
     """Return the first layer with weights.
 
     Raises

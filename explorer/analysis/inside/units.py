@@ -1,7 +1,7 @@
 """What single units answer over many images: which never do anything, and what excites each one most."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from explorer.analysis._frozen import placement
-from explorer.analysis.inside.step import Step, chosen
-from explorer.analysis.inside.steps import Look, observe, steps
-from explorer.analysis.predictions import BATCH_SIZE, scale
+from explorer.analysis.evaluation.predictions import BATCH_SIZE, scale
+from explorer.analysis.frozen import placement
+from explorer.analysis.inside.steps import LayerCall, Look, chosen, observe, steps
+from explorer.data.splits import Split
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -45,7 +45,7 @@ class Activity:
     images : int
     """
 
-    step: Step
+    step: LayerCall
     failing: Failing
     off: FloatArray
     mean: FloatArray
@@ -74,7 +74,7 @@ class Strongest:
         int64, shape (units, k, 2): row and column of that place in the map; None without maps.
     """
 
-    step: Step
+    step: LayerCall
     rows: IntArray
     values: FloatArray
     places: IntArray | None
@@ -143,7 +143,7 @@ def strongest(classifier: nn.Module, images: Images, key: str, k: int = 12, batc
 class _Count:
     """Sums up the values of one step, batch after batch."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: LayerCall) -> None:
         self.step = step
         self.failing, self.near = _measure(step.function)
         self.total = torch.zeros(step.units, dtype=torch.float64)
@@ -189,3 +189,28 @@ def _run(classifier: nn.Module, images: Images, looks: dict[str, Look], batch_si
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             model(scale(torch.tensor(images[start : start + batch_size], device=device), dtype))
+
+
+SEED = 28
+
+
+def sampled(split: Split, count: int) -> tuple[Split, NDArray[np.int64]]:
+    """Draw images of a split without replacement, the same ones every time.
+
+    Parameters
+    ----------
+    split : Split
+    count : int
+        How many; all where the split has no more. The images of a smaller sample are part of every larger one.
+
+    Returns
+    -------
+    Split
+        The images in the order of the split.
+    rows : ndarray
+        int64, shape (count,): their places in the split.
+    """
+    drawn = np.random.default_rng(SEED).permutation(len(split))[: max(1, count)]
+    rows = np.sort(drawn).astype(np.int64)
+    part = replace(split, images=split.images[rows], labels=split.labels[rows], indices=split.indices[rows])
+    return part, rows

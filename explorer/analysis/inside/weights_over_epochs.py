@@ -21,7 +21,7 @@ BINS = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Histogram:
+class WeightHistogram:
     """How the values of one tensor are spread.
 
     Attributes
@@ -70,7 +70,7 @@ class Movement:
     std: FloatArray
 
 
-def histograms(file: Path, bins: int = BINS) -> tuple[Histogram, ...]:
+def histograms(file: Path, bins: int = BINS) -> tuple[WeightHistogram, ...]:
     """Return the histogram, of at most so many bins, of each weight and bias in a checkpoint file, ordered by name.
 
     Raises
@@ -129,8 +129,8 @@ def _natural(name: str) -> list[tuple[int, Any]]:
     return [(0, int(part)) if part.isdigit() else (1, part) for part in path] + [(2, kind != "weight")]
 
 
-def _histogram(name: str, values: NDArray[np.float32], bins: int) -> Histogram:
+def _histogram(name: str, values: NDArray[np.float32], bins: int) -> WeightHistogram:
     counts, edges = np.histogram(values, min(bins, max(4, round(2 * len(values) ** (1 / 3)))))
     mean, std = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
     near = float((np.abs(values) < std / 10).mean())
-    return Histogram(name, edges.astype(np.float64), counts.astype(np.int64), mean, std, near)
+    return WeightHistogram(name, edges.astype(np.float64), counts.astype(np.int64), mean, std, near)

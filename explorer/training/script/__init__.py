@@ -14,7 +14,7 @@ from explorer.training.config import TrainConfig
 from explorer.training.records import Cut
 from explorer.training.script import network, steps
 from explorer.training.script.layout import INDENT, WIDTH, indented, lists
-from explorer.training.script.recipe import Recipe, make_recipe
+from explorer.training.script.recipe import ScriptRecipe, make_recipe
 
 FUNCTIONS = """\
 def read(name):
@@ -67,7 +67,7 @@ def plain_script(
     return "\n\n".join([_docstring(recipe, cut, parent) + before, *filter(None, functions), body])
 
 
-def _docstring(recipe: Recipe, cut: Cut | None, parent: Mapping[str, object] | None) -> str:
+def _docstring(recipe: ScriptRecipe, cut: Cut | None, parent: Mapping[str, object] | None) -> str:
     config = recipe.config
     usage = "python train.py FOLDER" + (" START.pt" if config.initial else "")
     versions = f"PyTorch {torch.__version__.partition('+')[0]}, Python {platform.python_version()}"
@@ -101,7 +101,7 @@ def _imports(config: TrainConfig) -> list[str]:
     return lines + (["from torchvision.models import resnet18"] if config.model == "resnet18" else [])
 
 
-def _settings(recipe: Recipe) -> list[str]:
+def _settings(recipe: ScriptRecipe) -> list[str]:
     threads = recipe.config.threads
     lines = [f"torch.set_num_threads({threads})"] if threads else []
     lines += ['device = "cuda" if torch.cuda.is_available() else "cpu"'] if recipe.device == "device" else []
@@ -115,7 +115,7 @@ def _initial(config: TrainConfig) -> Sequence[str]:
     return ["network.load_state_dict(dict(zip(network.state_dict(), torch.load(sys.argv[2]).values())))"]
 
 
-def _reading(recipe: Recipe) -> list[str]:
+def _reading(recipe: ScriptRecipe) -> list[str]:
     """Return the lines that read the training file into normalised images and labels."""
     spec, onto = recipe.spec, recipe.onto
     shape = f"(-1, {spec.channels}, {spec.size}, {spec.size})"
@@ -126,7 +126,7 @@ def _reading(recipe: Recipe) -> list[str]:
     ]
 
 
-def _division(recipe: Recipe) -> list[str]:
+def _division(recipe: ScriptRecipe) -> list[str]:
     """Return the lines that make `validation` and `train`, the positions of the images of both parts."""
     held_out = _counts(load_split(recipe.config.dataset, "validation").labels)
     comment = "# So many images of each class, the same ones as NumPy's RandomState would draw."

@@ -8,7 +8,7 @@ from torch import nn
 
 from explorer.errors import ConfigError
 from explorer.training.script.layout import INDENT, exploded, indented, lists
-from explorer.training.script.recipe import Recipe
+from explorer.training.script.recipe import ScriptRecipe
 from models.resnet import ResidualBlock
 
 MOST_LAYERS = 8
@@ -39,12 +39,12 @@ INITIALISERS = {
 }
 
 
-def definitions(recipe: Recipe) -> str:
+def definitions(recipe: ScriptRecipe) -> str:
     """Return the functions and classes that the network needs."""
     return RESIDUAL if recipe.has(ResidualBlock) else ""
 
 
-def network(recipe: Recipe) -> list[str]:
+def network(recipe: ScriptRecipe) -> list[str]:
     """Return the lines that build the network, initialise it and move it to its device."""
     if recipe.config.model == "resnet18":
         lines = [
@@ -133,7 +133,7 @@ def _residual(layers: list[Any]) -> list[str]:
     ]
 
 
-def _initialised(recipe: Recipe) -> list[str]:
+def _initialised(recipe: ScriptRecipe) -> list[str]:
     scheme = recipe.config.options.get("initialisation", "default")
     if scheme == "default":
         return []

@@ -18,7 +18,7 @@ DROPOUTS = (nn.Dropout, nn.Dropout2d)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ScriptRecipe:
     """One configuration and what became of its run.
 
     Attributes
@@ -106,8 +106,8 @@ class Recipe:
         return f".to({self.device})" if self.device else ""
 
 
-def make_recipe(config: TrainConfig, rates: Mapping[int, float], cut: Cut | None) -> Recipe:
+def make_recipe(config: TrainConfig, rates: Mapping[int, float], cut: Cut | None) -> ScriptRecipe:
     """Return the recipe for a run, or raise `ConfigError` where it cannot be trained."""
     plan = make_plan(config.model_copy(update={"initial": ""}))
     config = config.model_copy(update={"precision": resolve_precision(config)})
-    return Recipe(config, plan, build_meta(config.model, config.options, input_shape(config)), rates, cut)
+    return ScriptRecipe(config, plan, build_meta(config.model, config.options, input_shape(config)), rates, cut)

@@ -1,7 +1,7 @@
 """The optimizer, its schedule and the loop over epochs and steps, as source."""
 
 from explorer.training.script.layout import INDENT, WIDTH, call, indented
-from explorer.training.script.recipe import Recipe
+from explorer.training.script.recipe import ScriptRecipe
 
 EVALUATED = 500
 """Images that a network evaluates at once."""
@@ -24,7 +24,7 @@ FUSED = ("sgd", "momentum", "nesterov", "adam", "adamw", "adagrad")
 DECAYS_BY_DEFAULT = ("adamw",)
 
 
-def definitions(recipe: Recipe) -> str:
+def definitions(recipe: ScriptRecipe) -> str:
     """Return the function that mixes the average of the weights with new ones."""
     if not (decay := recipe.config.ema):
         return ""
@@ -32,7 +32,7 @@ def definitions(recipe: Recipe) -> str:
     return f"def mix(mean, new, t):\n{INDENT}return {mixed}\n"
 
 
-def setup(recipe: Recipe) -> list[str]:
+def setup(recipe: ScriptRecipe) -> list[str]:
     """Return the lines between the network and the loop."""
     config = recipe.config
     lines, weights = [], "network.parameters()"
@@ -59,7 +59,7 @@ def setup(recipe: Recipe) -> list[str]:
     return lines + (["best = (0.0, 0)"] if config.patience else [])
 
 
-def _settings(recipe: Recipe) -> list[str]:
+def _settings(recipe: ScriptRecipe) -> list[str]:
     config = recipe.config
     settings = [f"lr={config.learning_rate!r}"]
     if config.optimizer in ("momentum", "nesterov"):
@@ -73,7 +73,7 @@ def _settings(recipe: Recipe) -> list[str]:
     return settings
 
 
-def _scheduler(recipe: Recipe) -> list[str]:
+def _scheduler(recipe: ScriptRecipe) -> list[str]:
     config = recipe.config
     opening = "scheduler = optim.lr_scheduler."
     if config.schedule == "step":
@@ -90,7 +90,7 @@ def _scheduler(recipe: Recipe) -> list[str]:
     return []
 
 
-def epochs(recipe: Recipe) -> list[str]:
+def epochs(recipe: ScriptRecipe) -> list[str]:
     """Return the loop over the epochs: train, evaluate, report."""
     config = recipe.config
     last = recipe.cut.epoch if recipe.cut else config.epochs
@@ -103,7 +103,7 @@ def epochs(recipe: Recipe) -> list[str]:
     return [f"for epoch in range(1, {last + 1}):", *indented([*body, *_evaluation(recipe)])]
 
 
-def _changed_rate(recipe: Recipe) -> list[str]:
+def _changed_rate(recipe: ScriptRecipe) -> list[str]:
     """Multiply the learning rate in the epochs in which the user changed it."""
     before, factors = recipe.config.learning_rate, {}
     for epoch, rate in sorted(recipe.rates.items()):
@@ -119,7 +119,7 @@ def _changed_rate(recipe: Recipe) -> list[str]:
     ]
 
 
-def _batches(recipe: Recipe) -> list[str]:
+def _batches(recipe: ScriptRecipe) -> list[str]:
     """Return the lines that go through the batches of an epoch, but for what is done with them."""
     bounds = recipe.plan.bounds
     order, batch, before = "train[torch.randperm(len(train))]", bounds[1], []
@@ -131,7 +131,7 @@ def _batches(recipe: Recipe) -> list[str]:
     return [*before, f"for step, batch in enumerate({parts}):" if numbered else f"for batch in {parts}:"]
 
 
-def _step(recipe: Recipe) -> list[str]:
+def _step(recipe: ScriptRecipe) -> list[str]:
     config = recipe.config
     lines = _augmentation(recipe) if recipe.augments else []
     lines += [f'seed(f"{config.seed}/step/{{epoch}}/{{step}}")'] if recipe.drops_out else []
@@ -143,7 +143,7 @@ def _step(recipe: Recipe) -> list[str]:
     return lines
 
 
-def _gradient(recipe: Recipe) -> list[str]:
+def _gradient(recipe: ScriptRecipe) -> list[str]:
     own = recipe.augments or bool(recipe.config.adversarial)
     x, y = "x" if own else "images[batch]", "labels[batch]"
     if not recipe.pieces:
@@ -159,7 +159,7 @@ def _gradient(recipe: Recipe) -> list[str]:
     return [head, *indented([*body, "(loss * (len(part) / len(batch))).backward()"])]
 
 
-def _adversarial(recipe: Recipe, y: str) -> list[str]:
+def _adversarial(recipe: ScriptRecipe, y: str) -> list[str]:
     """Return the lines that change every second image of `x` against the network."""
     if not (epsilon := recipe.config.adversarial):
         return []
@@ -174,7 +174,7 @@ def _adversarial(recipe: Recipe, y: str) -> list[str]:
     ]
 
 
-def _loss(recipe: Recipe, x: str, y: str) -> list[str]:
+def _loss(recipe: ScriptRecipe, x: str, y: str) -> list[str]:
     """Return the lines that compute the loss of images `x` with labels `y`."""
     config = recipe.config
     depth = 3 if recipe.pieces else 2
@@ -193,7 +193,7 @@ def _loss(recipe: Recipe, x: str, y: str) -> list[str]:
     return [*before, *call("loss = nn.functional.cross_entropy(", [logits, y, *smoothing], depth=depth)]
 
 
-def _augmentation(recipe: Recipe) -> list[str]:
+def _augmentation(recipe: ScriptRecipe) -> list[str]:
     """Return the lines that make the batch's images `x`, changed at random."""
     config, onto, size = recipe.config, recipe.onto, recipe.spec.size
     lines = [f'seed(f"{config.seed}/augmentation/{{epoch}}/{{step}}")', "x = images[batch]"]
@@ -222,7 +222,7 @@ def _augmentation(recipe: Recipe) -> list[str]:
     return lines
 
 
-def _evaluation(recipe: Recipe) -> list[str]:
+def _evaluation(recipe: ScriptRecipe) -> list[str]:
     config = recipe.config
     name = "average" if config.ema else "network"
     parts = f"[{name}(x).argmax(1) for x in images[validation].split({EVALUATED})]"

@@ -10,19 +10,18 @@ import importlib.util
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from explorer.errors import ConfigError, ExplorerError
 from explorer.files import write_json
 from explorer.store.runs import Run
+from explorer.training.tracking.tracker import TrackedState, Tracker
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from explorer.training.config import TrainConfig
     from explorer.training.records import Epoch, Step
 
-__all__ = ["SERVICES", "Position", "Tracker", "check", "choose", "chosen", "trackers_for"]
+__all__ = ["SERVICES", "TrackedState", "Tracker", "check", "choose", "chosen", "trackers_for"]
 
 SERVICES = ("wandb",)
 """What `choose` may add to the events for TensorBoard."""
@@ -31,49 +30,6 @@ FILE = "tracking.json"
 """In the run's directory: the services, and how each is used, so that a resumed run goes on with them."""
 
 _log = logging.getLogger(__name__)
-
-
-class Position(Protocol):
-    """What trackers must know of a `TrainingState`, or of the state of one of several runs computed together."""
-
-    @property
-    def epoch(self) -> int:
-        """Epochs completed."""
-        ...
-
-    @property
-    def step(self) -> int:
-        """Steps done of the next."""
-        ...
-
-    @property
-    def network(self) -> nn.Module:
-        """The network being trained; its gradients are those of the last step, where they are kept."""
-        ...
-
-    @property
-    def evaluated(self) -> nn.Module:
-        """The network that is evaluated and saved."""
-        ...
-
-
-class Tracker(Protocol):
-    """Is told of a run's progress. None of its methods raises an `Exception`."""
-
-    def on_step(self, step: Step, loss: float) -> None:
-        """Take note of a reported step and its loss; not every step is reported."""
-        ...
-
-    def on_epoch(self, epoch: Epoch, state: Position) -> None:
-        """Take note of an epoch, before the state is saved from which the run would go on.
-
-        The gradients are still those of the last step.
-        """
-        ...
-
-    def close(self) -> None:
-        """End; the run is over or stands still."""
-        ...
 
 
 def check(services: Sequence[str]) -> None:
@@ -116,7 +72,7 @@ def chosen(run: Run) -> dict[str, dict[str, Any]]:
     return {name: known[name] for name in SERVICES if isinstance(known.get(name), dict)}
 
 
-def trackers_for(run: Run, config: TrainConfig, state: Position) -> list[Tracker]:
+def trackers_for(run: Run, config: TrainConfig, state: TrackedState) -> list[Tracker]:
     """Return the trackers of a run, which begins or goes on where its state stands.
 
     Nothing heavy is loaded before the end of the first epoch.
@@ -151,7 +107,7 @@ class _Careful:
     def on_step(self, step: Step, loss: float) -> None:
         self._call(self.tracker.on_step, step, loss)
 
-    def on_epoch(self, epoch: Epoch, state: Position) -> None:
+    def on_epoch(self, epoch: Epoch, state: TrackedState) -> None:
         self._call(self.tracker.on_epoch, epoch, state)
 
     def close(self) -> None:

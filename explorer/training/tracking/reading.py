@@ -19,7 +19,7 @@ Signature = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
-class Series:
+class ScalarSeries:
     """One scalar of a run over its steps; epochs, or steps counted over the whole run for `loss/step`."""
 
     steps: tuple[int, ...]
@@ -47,7 +47,7 @@ class HistogramSeries:
 class Events:
     """What the event files of a run hold, pictures aside."""
 
-    scalars: dict[str, Series]
+    scalars: dict[str, ScalarSeries]
     histograms: dict[str, tuple[tuple[int, Any], ...]]
 
     def histogram(self, tag: str, bins: int = 48) -> HistogramSeries:
@@ -93,7 +93,10 @@ def read(run: Run) -> Events:
     if run.objective and "objective/train" not in scalars:  # written by a version that called it the loss
         scalars = {OLD_OBJECTIVES.get(tag, tag): points for tag, points in scalars.items()}
     return Events(
-        {tag: Series(tuple(p.step for p in points), tuple(p.value for p in points)) for tag, points in scalars.items()},
+        {
+            tag: ScalarSeries(tuple(p.step for p in points), tuple(p.value for p in points))
+            for tag, points in scalars.items()
+        },
         {tag: tuple((p.step, p.histogram_value) for p in points) for tag, points in histograms.items()},
     )
 

@@ -16,8 +16,8 @@ from explorer.errors import ConfigError
 from explorer.store.runs import Run
 from explorer.training.config import TrainConfig
 from explorer.training.records import Epoch, Step
-from explorer.training.tracking import Position
 from explorer.training.tracking.figures import epoch_scalars
+from explorer.training.tracking.tracker import TrackedState
 
 if TYPE_CHECKING:
     import wandb
@@ -87,7 +87,7 @@ class WandbTracker:
     def on_step(self, step: Step, loss: float) -> None:
         """Do nothing: Weights & Biases is told of epochs."""
 
-    def on_epoch(self, epoch: Epoch, state: Position) -> None:
+    def on_epoch(self, epoch: Epoch, state: TrackedState) -> None:
         """Log the scalars of an epoch; the connection is made with the first."""
         if self.session is None:
             self.session = self._start()

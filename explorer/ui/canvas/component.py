@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.data.placement import average_cells
+from explorer.data.preparation.steps import average_cells
 from explorer.errors import ExplorerError, ImageError
 from explorer.ui.canvas.bars import Bars, side_by_side
 from explorer.ui.canvas.picture import picture_from

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from explorer.ui import formats, theme
 from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, with_percents
-from explorer.ui.export import Cell
-from explorer.ui.text import plain
+from explorer.ui.kit import numbers, theme
+from explorer.ui.kit.figure import Cell
+from explorer.ui.kit.text import plain
 
 if TYPE_CHECKING:
     from explorer.analysis.inside.ablation import Ablation, Broken
@@ -135,7 +135,7 @@ def importance(accuracies: Sequence[float], whole: float, title: str, chosen: Se
             "unit": str(unit),
             "loss": whole - accuracies[unit],
             "accuracy": accuracies[unit],
-            "points": formats.signed(formats.points(accuracies[unit], whole)),
+            "points": numbers.signed(numbers.points(accuracies[unit], whole)),
             "chosen": unit in chosen,
         }
         for place, unit in enumerate(order)

@@ -10,10 +10,13 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.analysis.operating_points import OperatingPoints
-from explorer.analysis.predictions import FloatArray
-from explorer.ui import theme
+from explorer.analysis.evaluation.precision_recall import PrecisionRecallCurve
+from explorer.analysis.evaluation.predictions import FloatArray
+from explorer.analysis.evaluation.roc import RocCurve
+from explorer.analysis.evaluation.thresholds import OperatingPoints
 from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Rows, Spec, named, specification
+from explorer.ui.kit import theme
+from explorer.ui.kit.figure import Cell
 
 HEIGHT = 290
 POINTS = 400
@@ -246,3 +249,99 @@ def _grip(frame: Frame, colour: str, name: str, mode: theme.Mode, x: alt.X, y: a
         chosen,
         places.encode(x=x, y=y, tooltip=tooltip).add_params(dragged),
     ]
+
+
+PLACE = ("false_positive_rate", "recall")
+_DIAGONAL = ({"x": 0, "y": 0}, {"x": 1, "y": 1})
+
+
+def roc_frame(size: Size = WHOLE) -> Frame:
+    """Return what stands around ROC curves: all of the plot, or its upper left corner, where good ones differ."""
+    return Frame(
+        title="ROC curves: each class against the rest",
+        x="false positive rate",
+        y="true positive rate (recall)",
+        legend="AUC (95% interval), click to pick",
+        x_domain=(0.0, size[0]),
+        y_domain=(1 - size[1], 1.0),
+    )
+
+
+def roc_chart(lines: Sequence[tuple[Style, RocCurve]], size: Size = WHOLE, grip: Grip | None = None) -> Spec:
+    """Draw ROC curves and the diagonal of guessing.
+
+    Parameters
+    ----------
+    lines : sequence of tuple
+        Every curve with its style; an undefined one stands in the legend without a line.
+    size : tuple of float
+        Of the upper left corner that is shown.
+    grip : Grip, optional
+        The point that can be dragged along one of them.
+    """
+    thinned = [(style, curve.thin(POINTS, max(size))) for style, curve in lines]
+    return draw(roc_frame(size), [(style, curve.fpr, curve.tpr) for style, curve in thinned], _DIAGONAL, grip, PLACE)
+
+
+def roc_table(curves: Sequence[tuple[str, RocCurve]]) -> tuple[list[str], list[list[Cell]]]:
+    """Return header and rows of all corners of named curves, at full resolution."""
+    header = ["curve", "auc", "false positive rate", "true positive rate", "threshold"]
+    rows: list[list[Cell]] = [
+        [name, curve.auc, float(fpr), float(tpr), float(threshold)]
+        for name, curve in curves
+        for fpr, tpr, threshold in zip(curve.fpr, curve.tpr, curve.thresholds, strict=True)
+    ]
+    return header, rows
+
+
+PRECISION_RECALL_PLACE = ("recall", "precision")
+
+
+def precision_recall_frame(size: Size = WHOLE) -> Frame:
+    """Return what stands around precision-recall curves: all of the plot, or its upper right corner."""
+    return Frame(
+        title="Precision-recall curves: each class against the rest",
+        x="recall",
+        y="precision",
+        legend="Average precision, click to pick",
+        x_domain=(1 - size[0], 1.0),
+        y_domain=(1 - size[1], 1.0),
+    )
+
+
+def precision_recall_chart(
+    lines: Sequence[tuple[Style, PrecisionRecallCurve]],
+    base_rate: float,
+    size: Size = WHOLE,
+    grip: Grip | None = None,
+) -> Spec:
+    """Draw precision-recall curves as steps, and the precision of guessing.
+
+    Parameters
+    ----------
+    lines : sequence of tuple
+        Every curve with its style; an undefined one stands in the legend without a line.
+    base_rate : float
+        Share of positives, which is the precision of guessing at every recall; NaN without images.
+    size : tuple of float
+        Of the upper right corner that is shown.
+    grip : Grip, optional
+        The point that can be dragged along one of them.
+    """
+    outlines = [(style, curve.outline(POINTS, max(size))) for style, curve in lines]
+    guide = [{"x": recall, "y": base_rate} for recall in (0, 1) if base_rate == base_rate]
+    drawn = [(style, curve.recall, curve.precision) for style, curve in outlines]
+    return draw(precision_recall_frame(size), drawn, guide, grip, PRECISION_RECALL_PLACE)
+
+
+def precision_recall_table(
+    curves: Sequence[tuple[str, PrecisionRecallCurve]],
+) -> tuple[list[str], list[list[Cell]]]:
+    """Return header and rows of all points of named curves, at full resolution."""
+    header = ["curve", "average precision", "recall", "precision", "threshold"]
+    rows: list[list[Cell]] = [
+        [name, curve.average_precision, float(recall), float(precision), float(threshold)]
+        for name, curve in curves
+        for recall, precision, threshold in zip(curve.recall, curve.precision, curve.thresholds, strict=True)
+    ]
+    return header, rows

@@ -7,11 +7,10 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.ui import theme
-from explorer.ui.charts.clicks import CLICKED
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
-from explorer.ui.export import Cell
-from explorer.ui.text import plain
+from explorer.ui.charts.specs import CLICKED, FIT_WIDTH, PADDING, Spec, named, specification
+from explorer.ui.kit import theme
+from explorer.ui.kit.figure import Cell
+from explorer.ui.kit.text import plain
 
 HEIGHT = 430
 FIELD = "row"

@@ -10,10 +10,11 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.analysis.confusion import ConfusionMatrix
-from explorer.ui import formats, theme
+from explorer.analysis.evaluation.confusion import ConfusionMatrix
 from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
-from explorer.ui.export import Cell
+from explorer.ui.kit import numbers as kit_numbers
+from explorer.ui.kit import theme
+from explorer.ui.kit.figure import Cell
 
 MatrixView = Literal["Counts", "By row", "By column"]
 MATRIX_VIEWS: tuple[MatrixView, ...] = ("Counts", "By row", "By column")
@@ -164,9 +165,9 @@ def _cells(
                     "column": column,
                     "true": names[0][row],
                     "predicted": names[1][column],
-                    "images": formats.count(int(matrix.counts[row, column])),
-                    "by_row": formats.percent(float(by_row[row, column])),
-                    "by_column": formats.percent(float(by_column[row, column])),
+                    "images": kit_numbers.count(int(matrix.counts[row, column])),
+                    "by_row": kit_numbers.percent(float(by_row[row, column])),
+                    "by_column": kit_numbers.percent(float(by_column[row, column])),
                     "fill": fill,
                     "label": _label(value, view) if known else "–",
                     "ink": ink,
@@ -187,7 +188,7 @@ def _shades(mode: theme.Mode) -> list[tuple[str, str]]:
 
 
 def _label(value: float, view: MatrixView) -> str:
-    return formats.count(value) if view == "Counts" else formats.percent(value).removesuffix("%")
+    return kit_numbers.count(value) if view == "Counts" else kit_numbers.percent(value).removesuffix("%")
 
 
 def _frames(accent: str) -> list[alt.Chart]:

@@ -8,21 +8,30 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import streamlit as st
 
-from explorer.data.drawing import Steps
+from explorer.data.preparation.pipeline import Steps
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
-from explorer.ui import answers, formats, sketch
-from explorer.ui.controls import segments
-from explorer.ui.draw import board, challenge_words, machine, renew
-from explorer.ui.draw.challenge_words import RULES, TITLES
-from explorer.ui.draw.models import short
-from explorer.ui.draw.rounds import Kind, Moment, Reached, Round
-from explorer.ui.draw.sight import Scene, Sight
-from explorer.ui.images import img_tag
-from explorer.ui.text import html_text, markdown
+from explorer.ui.draw import predictions, rounds, scoreboard
+from explorer.ui.draw.predictions import CanvasPredictions, DrawChoices, short
+from explorer.ui.draw.rounds import RULES, TITLES, Kind, Moment, Reached, Round
+from explorer.ui.kit import answers, drawing, numbers
+from explorer.ui.kit.controls import segments
+from explorer.ui.kit.images import img_tag
+from explorer.ui.kit.text import html_text, markdown
 
 if TYPE_CHECKING:
-    from explorer.analysis.minimal_change import MinimalChange
+    from explorer.analysis.adversarial.fewest_pixels import MinimalChange
+from typing import TYPE_CHECKING
+
+from explorer.data.preparation.steps import Grey
+from explorer.ui.draw.predictions import Model
+from explorer.ui.kit import background
+from explorer.ui.kit.background import Job
+from explorer.ui.kit.models import classifier, computing
+
+if TYPE_CHECKING:
+    from torch import nn
+
 
 TICK_SECONDS = 1.0
 TRIED = 64
@@ -38,7 +47,7 @@ def goal() -> int | None:
     return found.label if found is not None and not found.ended else None
 
 
-def show(scene: Scene, sight: Sight | None) -> None:
+def show(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
     """Show the choice of a challenge, or the round that is going on."""
     found = _current()
     if found is not None and not found.ended:
@@ -52,7 +61,7 @@ def show(scene: Scene, sight: Sight | None) -> None:
     if found is not None:
         _ended(scene, found)
     elif kind == "fool" and len(scene.models) < 2:
-        st.info(challenge_words.SECOND)
+        st.info(rounds.SECOND)
 
 
 def _current() -> Round | None:
@@ -60,7 +69,7 @@ def _current() -> Round | None:
     return found
 
 
-def _choice(scene: Scene) -> Kind:
+def _choice(scene: DrawChoices) -> Kind:
     """Let the user choose a challenge and start it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         kind: Kind = cast(Kind, segments("Challenge", dict(TITLES.items()), "challenge", labelled=False))
@@ -77,7 +86,7 @@ def _choice(scene: Scene) -> Kind:
     return kind
 
 
-def _start(scene: Scene, kind: Kind) -> None:
+def _start(scene: DrawChoices, kind: Kind) -> None:
     """Put what the round begins with on the canvas, and start the clock; a callback."""
     st.session_state.pop(_ROUND, None)
     if scene.steps != Steps():
@@ -90,16 +99,16 @@ def _start(scene: Scene, kind: Kind) -> None:
         return
     if kind != "draw" and start is None:
         tried = min(TRIED, len(load_split(scene.dataset, "test")))
-        st.session_state[_PROBLEM] = challenge_words.none_found(tried, kind)
+        st.session_state[_PROBLEM] = rounds.none_found(tried, kind)
         return
-    sketch.begin(start, "The image of the challenge")
-    st.session_state[_ROUND] = Round(kind, label, start, sketch.beginnings(), time.monotonic(), _identity(scene))
+    drawing.begin(start, "The image of the challenge")
+    st.session_state[_ROUND] = Round(kind, label, start, drawing.beginnings(), time.monotonic(), _identity(scene))
     if kind == "flip" and start is not None:
-        machine.search(scene.models[0], start)
-    renew.ask()
+        search(scene.models[0], start)
+    predictions.ask()
 
 
-def _image(scene: Scene, kind: Kind) -> tuple[np.ndarray | None, int]:
+def _image(scene: DrawChoices, kind: Kind) -> tuple[np.ndarray | None, int]:
     """Return a random test image that the models recognise, and what it shows; None where there is none."""
     test = load_split(scene.dataset, "test")
     rows = np.array(random.sample(range(len(test)), min(TRIED, len(test))))
@@ -112,30 +121,30 @@ def _image(scene: Scene, kind: Kind) -> tuple[np.ndarray | None, int]:
     return test.images[row], int(test.labels[row])
 
 
-def _identity(scene: Scene) -> tuple[str, ...]:
+def _identity(scene: DrawChoices) -> tuple[str, ...]:
     """Return what must stay the same during a round: the two models, and the way to them."""
     return (*(model.checkpoint.digest for model in scene.models[:2]), str(astuple(scene.steps)))
 
 
-def _moment(sight: Sight | None) -> Moment | None:
+def _moment(sight: CanvasPredictions | None) -> Moment | None:
     if sight is None:
         return None
     second = sight.views[1].probabilities if len(sight.views) > 1 else None
-    return Moment(sketch.beginnings(), sight.image, sight.first.probabilities, second, sight.drawing.strokes)
+    return Moment(drawing.beginnings(), sight.image, sight.first.probabilities, second, sight.drawing.strokes)
 
 
-def _names(scene: Scene) -> tuple[str, ...]:
+def _names(scene: DrawChoices) -> tuple[str, ...]:
     return tuple(short(model, scene.dataset) for model in scene.models)
 
 
-def _going(scene: Scene, found: Round) -> None:
+def _going(scene: DrawChoices, found: Round) -> None:
     """Show the task, the clock and what has been reached."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.markdown(f"#### {challenge_words.task(found, scene.classes, _names(scene))}", width="stretch")
+        st.markdown(f"#### {rounds.task(found, scene.classes, _names(scene))}", width="stretch")
         st.button("Done", icon=":material/check:", type="primary", key="challenge-done", on_click=_end)
         st.button("Give up", key="challenge-stop", on_click=_give_up)
     _clock(found)
-    st.markdown(challenge_words.reached(found.best, found.kind))
+    st.markdown(rounds.reached(found.best, found.kind))
     st.caption("The best moment counts, so you may go on, or undo.")
 
 
@@ -144,7 +153,7 @@ def _clock(found: Round) -> None:
     """Show the time that is left; at the end the whole page runs."""
     left = found.left(time.monotonic())
     share = left / max(found.left(found.began), 1e-9)
-    st.progress(min(1.0, share), f"{formats.count(left)} seconds left")
+    st.progress(min(1.0, share), f"{numbers.count(left)} seconds left")
     if left <= 0:
         st.rerun()
 
@@ -152,22 +161,22 @@ def _clock(found: Round) -> None:
 def _end() -> None:
     if (found := _current()) is not None:
         found.ended = True
-        renew.ask()
+        predictions.ask()
 
 
 def _give_up() -> None:
     st.session_state.pop(_ROUND, None)
-    renew.ask()
+    predictions.ask()
 
 
-def _ended(scene: Scene, found: Round) -> None:
+def _ended(scene: DrawChoices, found: Round) -> None:
     """Give the points, and show how it went."""
     if found.broken:
-        st.info(challenge_words.BROKEN)
+        st.info(rounds.BROKEN)
         return
     change: MinimalChange | None = None
     if found.kind == "flip" and found.best is not None and found.start is not None:
-        job = machine.search(scene.models[0], found.start)
+        job = search(scene.models[0], found.start)
         if not job.is_over:
             _wait(scene, found.start)
             return
@@ -175,17 +184,17 @@ def _ended(scene: Scene, found: Round) -> None:
     pixels = len(change.pixels) if change is not None and change.flipped else None
     points = found.flip_points(pixels) if found.kind == "flip" else found.best.points if found.best else 0
     about = f"{scene.classes[found.label]}, {_names(scene)[0]}"
-    if board.note(found, found.kind, points, about):
+    if scoreboard.note(found, found.kind, points, about):
         st.rerun()
-    st.success(challenge_words.result(found, points, pixels, scene.classes))
+    st.success(rounds.result(found, points, pixels, scene.classes))
     if found.best is not None:
         _pictures(found, found.best, change)
 
 
 @st.fragment(run_every=TICK_SECONDS)
-def _wait(scene: Scene, start: np.ndarray) -> None:
+def _wait(scene: DrawChoices, start: np.ndarray) -> None:
     st.caption("You flipped it. The machine is still searching for its own way …")
-    if machine.search(scene.models[0], start).is_over:
+    if search(scene.models[0], start).is_over:
         st.rerun()
 
 
@@ -199,3 +208,17 @@ def _pictures(found: Round, best: Reached, change: "MinimalChange | None") -> No
         for caption, image in pictures:
             label = f'<div style="font-size:.85rem;padding-top:.3rem">{html_text(caption)}</div>'
             st.html(img_tag(image, SCALE, caption) + label, width="content")
+
+
+def search(model: Model, image: Grey) -> Job:
+    """Return the search, begun where it is new; its result is a `MinimalChange`."""
+    network, content = classifier(model.checkpoint), image.tobytes()
+    key = ("minimal-change", model.checkpoint.digest, content)
+    return background.job(key, lambda: _search(network, np.frombuffer(content, np.uint8).reshape(image.shape)))
+
+
+def _search(network: "nn.Module", image: Grey) -> object:
+    from explorer.analysis.adversarial.fewest_pixels import minimal_change
+
+    with computing():
+        return minimal_change(network, image)

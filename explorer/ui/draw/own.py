@@ -6,17 +6,17 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.data import own_sets
-from explorer.data.own_set import MAX_NAME, Change, OwnSet
-from explorer.data.placement import Grey
+from explorer.data.own import sets
+from explorer.data.own.set import MAX_NAME, OwnSet, SetChange
+from explorer.data.preparation.steps import Grey
 from explorer.errors import DataError, ExplorerError
-from explorer.ui import address, answers
-from explorer.ui.draw import renew
-from explorer.ui.draw.models import Model
-from explorer.ui.text import markdown, shorten
+from explorer.ui.draw import predictions as draw_predictions
+from explorer.ui.draw.predictions import Model
+from explorer.ui.kit import address, answers
+from explorer.ui.kit.text import markdown, shorten
 
 if TYPE_CHECKING:
-    from explorer.analysis.predictions import Predictions
+    from explorer.analysis.evaluation.predictions import Predictions
 
 SET = "set"
 """Widget and URL parameter: the id of the set."""
@@ -39,7 +39,7 @@ class Kept(NamedTuple):
 
 def choose(dataset: str) -> OwnSet | None:
     """Let the user choose a set or begin one; None while there is none, the first drawing that is kept begins it."""
-    found = {one.id: one for one in own_sets.list_sets(dataset)}
+    found = {one.id: one for one in sets.list_sets(dataset)}
     unknown = address.adopt(SET, ["", *found], next(iter(found), ""))
     if found:
         if st.session_state[SET] not in found:
@@ -61,7 +61,7 @@ def choose(dataset: str) -> OwnSet | None:
 
 def _turn() -> None:
     address.touched(SET)
-    renew.ask()
+    draw_predictions.ask()
 
 
 def begin_another(dataset: str) -> None:
@@ -73,7 +73,7 @@ def begin_another(dataset: str) -> None:
 
 def _create(dataset: str) -> None:
     try:
-        made = own_sets.create(st.session_state.get(_NAME, ""), dataset)
+        made = sets.create(st.session_state.get(_NAME, ""), dataset)
     except ExplorerError as error:
         say(str(error), problem=True)
         return
@@ -85,7 +85,7 @@ def _create(dataset: str) -> None:
 def say(text: str, problem: bool = False) -> None:
     """Leave a message for the next run, in a callback; it is escaped when it is shown."""
     st.session_state[_SAID] = (text, problem)
-    renew.ask()
+    draw_predictions.ask()
 
 
 def show_said() -> None:
@@ -98,13 +98,13 @@ def show_said() -> None:
             (st.error if problem else st.success)(markdown(text))
 
 
-def changes() -> list[tuple[str, Change, str]]:
+def changes() -> list[tuple[str, SetChange, str]]:
     """Return what this session has done: set, change and what it was, oldest first."""
-    found: list[tuple[str, Change, str]] = st.session_state.setdefault(_CHANGES, [])
+    found: list[tuple[str, SetChange, str]] = st.session_state.setdefault(_CHANGES, [])
     return found
 
 
-def note(own: OwnSet, change: Change, what: str) -> None:
+def note(own: OwnSet, change: SetChange, what: str) -> None:
     """Keep a change for Undo."""
     changes().append((own.id, change, what))
     del changes()[:-MOST_CHANGES]
@@ -113,7 +113,7 @@ def note(own: OwnSet, change: Change, what: str) -> None:
 def _undo() -> None:
     number, change, what = changes().pop()
     try:
-        own_sets.get(number).undo(change)
+        sets.get(number).undo(change)
         say(f"Undone: {what}.")
     except ExplorerError as error:
         say(str(error), problem=True)
@@ -157,7 +157,7 @@ def predictions(model: Model, own: OwnSet) -> "Predictions":
 
 @st.cache_resource(max_entries=16, show_spinner="Predicting your drawings …")
 def _predictions(digest: str, number: str, modified: int, _model: Model, _own: OwnSet) -> "Predictions":
-    from explorer.analysis.predictions import Predictions
+    from explorer.analysis.evaluation.predictions import Predictions
 
     split = _own.split()
     classes = _model.checkpoint.classes

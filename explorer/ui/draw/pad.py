@@ -7,23 +7,22 @@ import streamlit as st
 
 from explorer.data import catalog
 from explorer.errors import ExplorerError, ImageError
-from explorer.ui import known, state, theme
 from explorer.ui.canvas import Bars, canvas
-from explorer.ui.controls import segments
-from explorer.ui.draw import renew, start, words
-from explorer.ui.draw.models import short
-from explorer.ui.draw.sight import Scene, Sight, see
-from explorer.ui.images import img_tag
-from explorer.ui.sketch import CANVAS, origin
-from explorer.ui.text import html_text, markdown
+from explorer.ui.draw import predict, predictions, start
+from explorer.ui.draw.predictions import CanvasPredictions, DrawChoices, see, short
+from explorer.ui.kit import reference, state, theme
+from explorer.ui.kit.controls import segments
+from explorer.ui.kit.drawing import CANVAS, origin
+from explorer.ui.kit.images import img_tag
+from explorer.ui.kit.text import html_text, markdown
 
-Section = Callable[[Scene, Sight | None], None]
+Section = Callable[[DrawChoices, CanvasPredictions | None], None]
 PARAMETER = "part"
 SCALE = 5
 
 
 @st.fragment
-def show(scene: Scene, sections: Mapping[str, tuple[str, Section]], goal: Callable[[], int | None]) -> str:
+def show(scene: DrawChoices, sections: Mapping[str, tuple[str, Section]], goal: Callable[[], int | None]) -> str:
     """Show the canvas and, below it, the section that the user chooses.
 
     Parameters
@@ -41,7 +40,7 @@ def show(scene: Scene, sections: Mapping[str, tuple[str, Section]], goal: Callab
         The name of the section. When another one is chosen the whole page runs.
     """
     state.follow()
-    renew.follow()
+    predictions.follow()
     start.forget_link()
     sight, message = _seen(scene)
     wanted = goal()
@@ -57,22 +56,22 @@ def show(scene: Scene, sections: Mapping[str, tuple[str, Section]], goal: Callab
         )
     with beside:
         if sight is None:
-            st.caption(words.EMPTY)
-            st.caption(words.RECIPES.get(catalog.base(scene.dataset), ""))
+            st.caption(predict.EMPTY)
+            st.caption(predict.RECIPES.get(catalog.base(scene.dataset), ""))
         else:
             _verdict(scene, sight)
     titles = {name: title for name, (title, _) in sections.items()}
     chosen = segments("Section", titles, PARAMETER, labelled=False)
-    renew.turn(chosen)
+    predictions.turn(chosen)
     try:
         sections[chosen][1](scene, sight)
     except ExplorerError as error:
         st.error(markdown(str(error)), icon=":material/error:")
-    known.job(scene.models[0].checkpoint, scene.dataset)
+    reference.job(scene.models[0].checkpoint, scene.dataset)
     return chosen
 
 
-def _seen(scene: Scene) -> tuple[Sight | None, str | None]:
+def _seen(scene: DrawChoices) -> tuple[CanvasPredictions | None, str | None]:
     """Return what the models see, or None and what is wrong with the drawing."""
     try:
         return see(scene), None
@@ -80,7 +79,7 @@ def _seen(scene: Scene) -> tuple[Sight | None, str | None]:
         return None, str(error)
 
 
-def _bars(scene: Scene, sight: Sight | None, goal: int | None) -> list[Bars]:
+def _bars(scene: DrawChoices, sight: CanvasPredictions | None, goal: int | None) -> list[Bars]:
     colours = theme.class_colours(len(scene.classes))
     target = scene.target if goal is None else goal
     shares = [None] * len(scene.models) if sight is None else [tuple(v.probabilities.tolist()) for v in sight.views]
@@ -90,30 +89,30 @@ def _bars(scene: Scene, sight: Sight | None, goal: int | None) -> list[Bars]:
     ]
 
 
-def _verdict(scene: Scene, sight: Sight) -> None:
+def _verdict(scene: DrawChoices, sight: CanvasPredictions) -> None:
     """Show what the models see, say what they take it for, and whether it is anything at all."""
     picture = img_tag(sight.image, SCALE, "The drawing as the model sees it")
     st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem">{html_text(_caption())}</div>')
     st.markdown("\n\n".join(_said(scene, sight)))
 
 
-def _said(scene: Scene, sight: Sight) -> Iterator[str]:
+def _said(scene: DrawChoices, sight: CanvasPredictions) -> Iterator[str]:
     """Say in paragraphs what the models take it for."""
-    yield words.verdict(sight.first, scene.classes, scene.target, _name(scene, sight, 0))
+    yield predict.verdict(sight.first, scene.classes, scene.target, _name(scene, sight, 0))
     if len(sight.views) > 1:
         others = range(1, len(sight.views))
         yield "  \n".join(
-            words.brief(sight.views[k], scene.classes, scene.target, _name(scene, sight, k)) for k in others
+            predict.brief(sight.views[k], scene.classes, scene.target, _name(scene, sight, k)) for k in others
         )
-    learnt = known.of(scene.models[0].checkpoint, scene.dataset)
+    learnt = reference.of(scene.models[0].checkpoint, scene.dataset)
     if learnt is not None and (novelty := learnt.judge(sight.first.logits, sight.image)).novel:
-        yield known.strange(novelty)
+        yield reference.strange(novelty)
     left_out = [step.title.lower() for step in sight.prepared.steps if not step.taken]
     if left_out:
-        yield words.off(left_out)
+        yield predict.off(left_out)
 
 
-def _name(scene: Scene, sight: Sight, place: int) -> str | None:
+def _name(scene: DrawChoices, sight: CanvasPredictions, place: int) -> str | None:
     return short(sight.views[place].model, scene.dataset) if len(sight.views) > 1 else None
 
 

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 import numpy as np
 import streamlit as st
 
-from explorer.data.drawing import prepare_photo, read_picture
-from explorer.data.pictures import LARGEST_FILE
+from explorer.data.preparation.pictures import LARGEST_FILE
+from explorer.data.preparation.pipeline import prepare_photo, read_picture
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
-from explorer.ui import formats, sketch
-from explorer.ui.draw import renew, words
-from explorer.ui.text import markdown, plain, shorten
+from explorer.ui.draw import predict, predictions
+from explorer.ui.kit import drawing, numbers
+from explorer.ui.kit.text import markdown, plain, shorten
 
 IMAGE = "image"
 """URL parameter: a row of the sidebar's split, as on the page Explain, or `mean-` and a class."""
@@ -54,7 +54,7 @@ def follow_link(dataset: str, split: str, classes: tuple[str, ...]) -> None:
 
 def forget_link() -> None:
     """Take the image out of the URL as soon as the canvas shows something else; its drawing is the user's now."""
-    found = sketch.origin()
+    found = drawing.origin()
     if IMAGE in st.query_params and st.query_params[IMAGE] != (found.link if found else ""):
         st.query_params.pop(IMAGE, None)
         st.session_state[_FOLLOWED] = None
@@ -101,7 +101,7 @@ def take_pasted(content: bytes, dataset: str) -> None:
 def ask_for_upload() -> None:
     """Open the menu at the upload in the next run of the page, in a callback."""
     st.session_state[_ASKED] = True
-    renew.ask()
+    predictions.ask()
 
 
 def reaches_devices(url: str | None) -> bool:
@@ -136,7 +136,7 @@ def _by_class(dataset: str, split: str, classes: tuple[str, ...], target: int | 
 
 def _by_number(dataset: str, split: str, classes: tuple[str, ...]) -> None:
     last = len(load_split(dataset, split)) - 1
-    st.number_input(f"Image of the {split} split, 0 to {formats.count(last)}", 0, last, key=NUMBER)
+    st.number_input(f"Image of the {split} split, 0 to {numbers.count(last)}", 0, last, key=NUMBER)
     st.button("Put it on the canvas", key="start-row", on_click=_put_number, args=(dataset, split, classes))
 
 
@@ -148,20 +148,20 @@ def _by_photo(dataset: str) -> None:
         key=UPLOAD,
         on_change=_put_file,
         args=(UPLOAD, dataset),
-        help=words.PHOTO_HINT,
+        help=predict.PHOTO_HINT,
     )
-    st.caption(words.CLIPBOARD)
+    st.caption(predict.CLIPBOARD)
 
 
 def _by_camera(dataset: str) -> None:
     if not reaches_devices(st.context.url):
-        st.info(words.NO_CAMERA)
+        st.info(predict.NO_CAMERA)
         return
-    st.camera_input("The camera", key=CAMERA, on_change=_put_file, args=(CAMERA, dataset), help=words.PHOTO_HINT)
+    st.camera_input("The camera", key=CAMERA, on_change=_put_file, args=(CAMERA, dataset), help=predict.PHOTO_HINT)
 
 
 def _put_nothing() -> None:
-    sketch.begin(None)
+    drawing.begin(None)
     _done()
 
 
@@ -183,8 +183,8 @@ def _put_row(dataset: str, split: str, row: int, classes: tuple[str, ...]) -> No
     images = load_split(dataset, split)
     label = int(images.labels[row])
     name = classes[label] if label < len(classes) else str(label)
-    title = f"Image {formats.count(row)} of the {split} split, {name}"
-    sketch.begin(images.images[row], title, str(row), label)
+    title = f"Image {numbers.count(row)} of the {split} split, {name}"
+    drawing.begin(images.images[row], title, str(row), label)
     _done(dataset, split, str(row))
 
 
@@ -192,8 +192,8 @@ def _put_mean(dataset: str, split: str, label: int, classes: tuple[str, ...]) ->
     train = load_split(dataset, "train")
     chosen = train.images[train.labels == label]
     mean = chosen.mean(axis=0).round().astype(np.uint8)
-    title = f"The mean of {formats.many(len(chosen), 'training image')} of {classes[label]}"
-    sketch.begin(mean, title, f"{MEAN}{label}", label)
+    title = f"The mean of {numbers.many(len(chosen), 'training image')} of {classes[label]}"
+    drawing.begin(mean, title, f"{MEAN}{label}", label)
     _done(dataset, split, f"{MEAN}{label}")
 
 
@@ -211,7 +211,7 @@ def _put_file(key: str, dataset: str) -> None:
 def _put_photo(content: bytes, name: str, dataset: str) -> None:
     photo = read_picture(content, name)
     image = prepare_photo(photo, dataset).image
-    sketch.begin(image, name, photo=photo)
+    drawing.begin(image, name, photo=photo)
     _done()
 
 

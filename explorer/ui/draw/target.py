@@ -7,20 +7,26 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer.data import catalog
-from explorer.data.placement import Grey
+from explorer.data.preparation.steps import Grey
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
-from explorer.ui import address, formats, sketch
-from explorer.ui.draw import target_words
-from explorer.ui.draw.models import Model
-from explorer.ui.draw.sight import Scene, Sight
-from explorer.ui.images import img_tag, map_tag
-from explorer.ui.loaded import classifier, computing
-from explorer.ui.text import html_text, markdown
-from explorer.ui.tiles import Tile, tiles
+from explorer.ui.draw.predictions import CanvasPredictions, DrawChoices, Model
+from explorer.ui.kit import address, drawing, numbers
+from explorer.ui.kit.images import img_tag, map_tag
+from explorer.ui.kit.models import classifier, computing
+from explorer.ui.kit.text import html_text, markdown
+from explorer.ui.kit.tiles import Tile, tiles
 
 if TYPE_CHECKING:
-    from explorer.analysis.nudging import Nudge
+    from explorer.analysis.drawings.gradient_steps import GradientStep
+from typing import TYPE_CHECKING
+
+from explorer.ui.draw.predictions import ModelPrediction
+from explorer.ui.kit.numbers import count, many, percent, percents
+
+if TYPE_CHECKING:
+    from explorer.analysis.drawings.gradient_steps import GradientStep
+
 
 MEANT = "meant"
 """Widget and URL parameter: the name of the class that the drawing is meant to be."""
@@ -49,7 +55,7 @@ def choose(classes: tuple[str, ...]) -> int | None:
     return classes.index(chosen) if chosen in classes else None
 
 
-def show(scene: Scene, sight: Sight | None) -> None:
+def show(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
     """Show how far the drawing is from its target, and what would bring it nearer."""
     if scene.target is None:
         st.info("Say above what the drawing is meant to be: how far the model is from that will stand here.")
@@ -69,25 +75,25 @@ def show(scene: Scene, sight: Sight | None) -> None:
     _nearest(scene, sight, scene.target)
 
 
-def _step(model: Model, image: Grey, target: int) -> "Nudge":
-    from explorer.analysis.nudging import nudge
+def _step(model: Model, image: Grey, target: int) -> "GradientStep":
+    from explorer.analysis.drawings.gradient_steps import nudge
 
     with computing(quick=True):
         return nudge(classifier(model.checkpoint), image, target)
 
 
-def _facts(scene: Scene, sight: Sight, target: int) -> None:
+def _facts(scene: DrawChoices, sight: CanvasPredictions, target: int) -> None:
     view = sight.first
     with st.container(horizontal=True, gap="medium"):
         for label, value, explanation in (
-            ("Probability", formats.percent(view.probabilities[target]), target_words.PROBABILITY),
-            ("Loss", formats.loss(view.cross_entropy(target)), target_words.LOSS),
-            ("Rank", f"{view.rank(target)} of {len(scene.classes)}", target_words.RANK),
+            ("Probability", numbers.percent(view.probabilities[target]), PROBABILITY),
+            ("Loss", numbers.loss(view.cross_entropy(target)), LOSS),
+            ("Rank", f"{view.rank(target)} of {len(scene.classes)}", RANK),
         ):
             st.metric(label, value, help=explanation, width="content")
 
 
-def _buttons(scene: Scene, sight: Sight, step: "Nudge") -> None:
+def _buttons(scene: DrawChoices, sight: CanvasPredictions, step: "GradientStep") -> None:
     """Offer to take the step, or many, on the canvas."""
     name = scene.classes[step.target]
     with st.container(horizontal=True, gap="small"):
@@ -108,10 +114,10 @@ def _buttons(scene: Scene, sight: Sight, step: "Nudge") -> None:
             args=(scene, sight.image, step.target, MOST_STEPS),
         )
     said = st.session_state.pop(_SAID, None)
-    st.caption(said or target_words.undo(step, name))
+    st.caption(said or undo(step, name))
 
 
-def _take(scene: Scene, image: Grey, target: int, most: int) -> None:
+def _take(scene: DrawChoices, image: Grey, target: int, most: int) -> None:
     """Take steps until the model says the target, at most so many, and put the result on the canvas."""
     taken = 0
     try:
@@ -127,22 +133,22 @@ def _take(scene: Scene, image: Grey, target: int, most: int) -> None:
         return
     if taken:
         name = scene.classes[target]
-        sketch.begin(image, f"Your drawing, {formats.count(taken)} step{'s' * (taken > 1)} nearer to {name}")
-        st.session_state[_SAID] = target_words.taken(taken, name, step.after[target], most)
+        drawing.begin(image, f"Your drawing, {numbers.count(taken)} step{'s' * (taken > 1)} nearer to {name}")
+        st.session_state[_SAID] = taken_text(taken, name, step.after[target], most)
 
 
-def _margin(scene: Scene, sight: Sight, target: int, step: "Nudge") -> None:
-    rival = target_words.rival(sight.first, target)
+def _margin(scene: DrawChoices, sight: CanvasPredictions, target: int, step: "GradientStep") -> None:
+    rival = rival_text(sight.first, target)
     name, other = scene.classes[target], scene.classes[rival]
     picture = map_tag(step.gradient, SCALE, f"Gradient of the margin of {name} over {other}")
     _figure(picture, "Saliency of the margin")
-    st.caption(target_words.margin(markdown(name), markdown(other), step.gradient))
+    st.caption(margin(markdown(name), markdown(other), step.gradient))
 
 
-def _change(scene: Scene, sight: Sight, target: int, step: "Nudge") -> None:
+def _change(scene: DrawChoices, sight: CanvasPredictions, target: int, step: "GradientStep") -> None:
     name = scene.classes[target]
     _figure(img_tag(painted(sight.image, step.change), SCALE, f"Where to change ink for {name}"), f"More {name}")
-    st.caption(target_words.change(markdown(name), step))
+    st.caption(change_text(markdown(name), step))
 
 
 def painted(image: Grey, change: NDArray[np.float32]) -> Grey:
@@ -152,7 +158,7 @@ def painted(image: Grey, change: NDArray[np.float32]) -> Grey:
     -------
     uint8 ndarray (H, W, 3)
     """
-    from explorer.ui import theme
+    from explorer.ui.kit import theme
 
     ends = [theme.diverging("light")[place] for place in (1, -2)]
     cold, warm = (np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)], float) for code in ends)
@@ -167,7 +173,7 @@ def _figure(picture: str, caption: str) -> None:
     st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem;font-weight:600">{html_text(caption)}</div>')
 
 
-def _nearest(scene: Scene, sight: Sight, target: int) -> None:
+def _nearest(scene: DrawChoices, sight: CanvasPredictions, target: int) -> None:
     """Show the training images nearest to the drawing, of the target and of what the model says."""
     wanted = list(dict.fromkeys([target, sight.first.predicted]))
     places = st.columns(2, gap="medium")
@@ -183,13 +189,13 @@ def _nearest(scene: Scene, sight: Sight, target: int) -> None:
                 for row, distance in zip(rows, distances, strict=True)
             ]
             tiles(f"draw-nearest-{'target' if label == target else 'predicted'}", items, clickable=False)
-    st.caption(target_words.NEAREST)
+    st.caption(NEAREST_TEXT)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
 def _nearest_of(image: bytes, checksum: str, dataset: str, label: int) -> tuple[list[int], list[float]]:
     """Return rows and distances of the nearest training images of a class; unlike all others they cost 10 ms."""
-    from explorer.analysis.neighbours import nearest
+    from explorer.analysis.drawings.neighbours import nearest
 
     train = load_split(dataset, "train")
     rows = np.flatnonzero(train.labels == label)
@@ -203,3 +209,60 @@ def _of_class(checksum: str, dataset: str, label: int) -> Grey:
     train = load_split(dataset, "train")
     images: Grey = train.images[train.labels == label]
     return images
+
+
+VISIBLE = 0.02
+"""A change of a pixel that counts, as a share of white."""
+PROBABILITY = "The share of 100% that the model gives to what you meant."
+LOSS = "Minus the natural logarithm of that probability: 0 would be perfect, and it has no upper limit."
+RANK = "Its place when all classes are sorted by their probability."
+NEAREST_TEXT = (
+    "Among all training images of each class, those whose pixels (0 to 1) are nearest to what the model sees, by "
+    "Euclidean distance d. The model itself does not compare images; these show what it has learnt from."
+)
+
+
+def rival_text(view: ModelPrediction, target: int) -> int:
+    """Return the class with the highest logit besides the target."""
+    order = (-view.logits).argsort(kind="stable")
+    return int(order[0] if order[0] != target else order[1])
+
+
+def margin(name: str, other: str, gradient: NDArray[np.float32]) -> str:
+    """Explain the saliency of the margin; names are escaped already."""
+    row, column = divmod(int(np.abs(gradient).argmax()), gradient.shape[1])
+    return (
+        f"**How to read this.** The margin is the score of {name} less that of {other}. Brighter ink on a warm pixel "
+        f"raises it, on a cold pixel lowers it. The steepest pixel is at row {row}, column {column}."
+    )
+
+
+def change_text(name: str, step: "GradientStep") -> str:
+    """Explain where ink is to be added and removed; the name is escaped already."""
+    if not step.moved:
+        return f"No small change of the ink makes it more {name}: every pixel that matters is at its limit."
+    before, after = percents(float(step.before[step.target]), float(step.after[step.target]))
+    added, removed = int((step.change > VISIBLE).sum()), int((step.change < -VISIBLE).sum())
+    return (
+        f"**How to read this.** Warm: add ink; cold: remove it. This step makes {many(added, 'pixel')} brighter and "
+        f"{count(removed)} darker by more than {percent(VISIBLE, 0)} of white, and takes {name} from {before} to "
+        f"{after}."
+    )
+
+
+def undo(step: "GradientStep", name: str) -> str:
+    """Say what the buttons do."""
+    if not step.moved:
+        return f"No step raises {markdown(name)} any further."
+    return (
+        "A step follows the gradient where ink can still be added or removed, as a soft brush would. Undo at the "
+        "canvas takes it back."
+    )
+
+
+def taken_text(steps: int, name: str, share: float, most: int) -> str:
+    """Say what has been done."""
+    text = f"{many(steps, 'step')} taken: {markdown(name)} now has {percent(share)}."
+    if most > 1 and steps == most:
+        text += " Press again to go on."
+    return f"{text} Undo at the canvas takes {'them' if most > 1 and steps > 1 else 'it'} back."

@@ -1,19 +1,26 @@
 """What is judged: the checkpoint of the sidebar, alone or beside a second one, on its own data set or another."""
 
+import json
+import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data import catalog
-from explorer.errors import DataError, ExplorerError
-from explorer.ui import address, cache, formats, listing, messages, runs_words, state
-from explorer.ui.evaluate import choice_words, export, results, second
+from explorer.errors import DataError, ExplorerError, RunError
+from explorer.ui.evaluate import scope as evaluate_scope
 from explorer.ui.evaluate.scope import Judged, Scope
-from explorer.ui.listing import Entry
-from explorer.ui.state import Selection
-from explorer.ui.text import markdown, shorten
+from explorer.ui.kit import address, cache, checkpoints, messages, numbers, run_text, state
+from explorer.ui.kit.checkpoints import Entry, Listing
+from explorer.ui.kit.numbers import percent
+from explorer.ui.kit.state import Selection
+from explorer.ui.kit.text import markdown, shorten
 
 ON = "on"
 """URL parameter: the data set that is judged, where it is another than the checkpoint's own."""
@@ -36,12 +43,12 @@ def scope(place: DeltaGenerator) -> Scope:
     chosen = state.selection()
     if chosen.checkpoint is None:
         messages.no_checkpoint()
-    known = listing.load()
+    known = checkpoints.load()
     entry = known.get(chosen.checkpoint)
     with place:
         said = st.container(width="content")
         dataset = _dataset(chosen.dataset)
-        with_b = second.choose(known, chosen)
+        with_b = choose(known, chosen)
         menu = st.container(width="content")
     chosen = replace(chosen, dataset=dataset)
     _fit(chosen)
@@ -51,8 +58,8 @@ def scope(place: DeltaGenerator) -> Scope:
     with said:
         st.markdown(_said(found))
     with menu:
-        export.menu(found)
-    if notice := choice_words.matched(found.a.results.predictions.classes, dataset, found.foreign):
+        export_menu(found)
+    if notice := matched(found.a.results.predictions.classes, dataset, found.foreign):
         st.info(notice, icon=":material/swap_horiz:")
     return found
 
@@ -92,7 +99,7 @@ def _fit(chosen: Selection) -> None:
     if classes >= len(catalog.get(chosen.dataset).classes):
         return
     fitting = [name for name in catalog.names() if len(catalog.get(name).classes) == classes]
-    st.error(choice_words.misfit(classes, chosen.dataset, bool(fitting)), icon=":material/error:")
+    st.error(misfit(classes, chosen.dataset, bool(fitting)), icon=":material/error:")
     own = state.selection().dataset
     with st.container(horizontal=True):
         for name in fitting:
@@ -115,7 +122,7 @@ def _foreign(entry: Entry | None, dataset: str) -> str | None:
     own = entry.dataset if entry else None
     if own is None or catalog.base(own) == catalog.base(dataset):
         return None
-    return runs_words.dataset(own)
+    return run_text.dataset(own)
 
 
 def _drawn() -> list[str]:
@@ -130,14 +137,14 @@ def _drawn() -> list[str]:
 def _judged(selection: Selection, entry: Entry | None) -> Judged:
     title = entry.title if entry else str(selection.checkpoint)
     name = title if selection.epoch is None else f"{title}, epoch {selection.epoch}"
-    return Judged(selection, name, results.of(cache.predictions(selection)))
+    return Judged(selection, name, evaluate_scope.of(cache.predictions(selection)))
 
 
 def _second(a: Judged, choice: tuple[Entry, int | None] | None) -> Judged | None:
     """Return the second checkpoint on the same images; None, with what is wrong, where it cannot be compared."""
     if choice is None:
         return None
-    from explorer.analysis.comparison import Comparison
+    from explorer.analysis.evaluation.comparison import Comparison
 
     entry, epoch = choice
     try:
@@ -152,5 +159,242 @@ def _second(a: Judged, choice: tuple[Entry, int | None] | None) -> Judged | None
 
 def _said(found: Scope) -> str:
     name = markdown(shorten(found.a.name, 34))
-    images = formats.many(found.a.results.predictions.n, f"{found.a.selection.split} image")
+    images = numbers.many(found.a.results.predictions.n, f"{found.a.selection.split} image")
     return f"{'A: ' if found.b else ''}**{name}** :small[on {images}]"
+
+
+LISTED = 10
+"""So many classes are named at most."""
+
+
+def matched(classes: Sequence[str], dataset: str, foreign: str | None) -> str:
+    """Say how the labels of the images were matched with the classes of the checkpoint.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Of the checkpoint, at least as many as the data set has.
+    dataset : str
+        Name of the set that is judged.
+    foreign : str or None
+        Title of the set that the checkpoint was trained on, where that is another one.
+
+    Returns
+    -------
+    str
+        Empty where there is nothing to say.
+    """
+    spec = catalog.get(dataset)
+    title, same = markdown(spec.title), tuple(classes) == spec.classes
+    if foreign is None and same:
+        return ""
+    text = f"These are images of {title}, "
+    if foreign is None:
+        text += "whose classes have other names than those of this checkpoint. "
+    else:
+        text += f"judged by a network that knows only {markdown(foreign)}. "
+    if same:
+        return text + "Both sets have classes of the same names."
+    pairs = list(zip(spec.classes, classes, strict=False))
+    text += "Labels are matched by number, so right is: "
+    text += ", ".join(f"{markdown(theirs)} → {markdown(own)}" for theirs, own in pairs[:LISTED])
+    text += f" and {len(pairs) - LISTED} more. " if len(pairs) > LISTED else ". "
+    if extra := len(classes) - len(pairs):
+        text += f"The other {extra} of its classes do not occur here. " if extra > 1 else ""
+        text += "The last of its classes does not occur here. " if extra == 1 else ""
+    if foreign is None:
+        return text.rstrip()
+    return f"{text}Choosing a class at random would be right in {percent(1 / len(classes))} of cases."
+
+
+def misfit(classes: int, dataset: str, fitting: bool) -> str:
+    """Say that a checkpoint has too few classes for a data set."""
+    spec = catalog.get(dataset)
+    text = (
+        f"This checkpoint knows {classes} {'class' if classes == 1 else 'classes'}, but {markdown(spec.title)} has "
+        f"{len(spec.classes)}, so it has no answer for some of the images. "
+    )
+    return text + ("Judge it on a set that fits:" if fitting else "No set here fits: choose another checkpoint.")
+
+
+WITH, EPOCH = "with", "with-epoch"
+"""Widgets and URL parameters: reference of the second checkpoint, and its epoch where it is of a run."""
+NOBODY = ""
+NOT_COMPARED = "Nothing: judge one alone"
+_HERE = "with-here"
+_BEFORE = "second:before"
+
+
+def choose(found: Listing, chosen: Selection) -> tuple[Entry, int | None] | None:
+    """Let the user choose a second checkpoint of the same data set, and an epoch of it.
+
+    Parameters
+    ----------
+    found : Listing
+        All checkpoints.
+    chosen : Selection
+        The first one.
+
+    Returns
+    -------
+    tuple of Entry and int or None, or None
+        None where nothing is compared.
+    """
+    offered = offers(found, chosen)
+    titles = {entry.reference: entry.title for entry in offered}
+    unknown = address.adopt(WITH, [NOBODY, *titles], NOBODY)
+    entry = next((one for one in offered if one.reference == st.session_state[WITH]), None)
+    label = f"B: {markdown(shorten(entry.title, 28))}" if entry else "Compare with …"
+    with st.popover(label, icon=":material/compare_arrows:", key="compare-with"):
+        st.selectbox(
+            "Second model (B)",
+            [NOBODY, *titles],
+            format_func=lambda reference: shorten(titles.get(str(reference), NOT_COMPARED), 60),
+            key=WITH,
+            on_change=address.touched,
+            args=(WITH,),
+        )
+        epoch = _epoch(entry, chosen) if entry else None
+        st.caption("Both judge the same images, and every section shows them side by side where that helps.")
+    if entry is None:
+        st.session_state[_BEFORE] = None
+    best = entry.best_epoch if entry else None
+    address.keep({WITH: st.session_state[WITH], EPOCH: epoch}, {WITH: NOBODY, EPOCH: best})
+    if unknown is not None:
+        st.warning(
+            f"There is no second model “{markdown(shorten(unknown))}” of this data set here; one is judged alone."
+        )
+    return (entry, epoch) if entry else None
+
+
+def offers(found: Listing, chosen: Selection) -> tuple[Entry, ...]:
+    """Return what can be compared with the first: all others of the data set, and other epochs of the same run."""
+    entries = found.of_dataset(chosen.dataset)
+    return tuple(entry for entry in entries if entry.reference != chosen.checkpoint or len(_epochs(entry)) > 1)
+
+
+def choose_here(offered: tuple[Entry, ...]) -> None:
+    """Offer the same choice inside a section, which the whole page then follows."""
+    titles = {entry.reference: entry.title for entry in offered}
+    picked = st.selectbox(
+        "Second model (B)",
+        list(titles),
+        index=None,
+        format_func=lambda reference: shorten(titles.get(str(reference), str(reference)), 60),
+        placeholder="Choose a checkpoint",
+        key=_HERE,
+        on_change=_take_over,
+    )
+    if picked:
+        st.rerun()
+
+
+def _take_over() -> None:
+    st.session_state[WITH] = st.session_state[_HERE]
+    address.touched(WITH)
+
+
+def _epoch(entry: Entry, chosen: Selection) -> int | None:
+    """Let the user choose among several epochs; a new choice of the run begins at its best one."""
+    epochs = _epochs(entry)
+    if len(epochs) < 2:
+        st.session_state[_BEFORE] = None
+        return None
+    best = entry.best_epoch if entry.best_epoch in epochs else epochs[-1]
+    if st.session_state.get(_BEFORE) != entry.reference and not address.is_new(EPOCH):
+        same = chosen.checkpoint == entry.reference and chosen.epoch == best
+        st.session_state[EPOCH] = epochs[0] if same and best != epochs[0] else epochs[-1] if same else best
+        address.touched(EPOCH)
+    st.session_state[_BEFORE] = entry.reference
+    unknown = address.adopt(EPOCH, epochs, best)
+    st.select_slider("Epoch of B", epochs, key=EPOCH, on_change=address.touched, args=(EPOCH,))
+    if unknown is not None:
+        st.warning(f"There is no epoch “{markdown(shorten(unknown))}” of it here; this one is shown instead.")
+    return int(st.session_state[EPOCH])
+
+
+def _epochs(entry: Entry) -> tuple[int, ...]:
+    try:
+        return entry.epochs
+    except RunError:
+        return ()  # deleted since it was listed
+
+
+def export_menu(scope: Scope) -> None:
+    """Offer the files, each made only when it is asked for."""
+    a, both = scope.a.selection, scope.b is not None
+    place = f"{a.dataset}-{a.split}"
+    with st.popover("Export", icon=":material/download:", key="export"), st.container(gap="xxsmall"):
+        for letter, judged in zip("AB", scope.both, strict=False):
+            label = f"Predictions of {letter} as CSV" if both else "Predictions as CSV"
+            _button(label, partial(predictions_csv, judged), f"predictions-{_stem(judged)}-{place}.csv")
+        stem = "-and-".join(_stem(judged) for judged in scope.both)
+        name = f"{'comparison' if both else 'evaluation'}-{stem}-{place}.json"
+        _button("All figures as JSON", lambda: json_text(document(scope)), name)
+        st.caption(
+            "The CSV has a line for each image: its place in the file of the set, its label, the answer and all "
+            "probabilities. The JSON has what this page shows. On the command line: " + _commands(scope)
+        )
+
+
+def predictions_csv(judged: Judged) -> str:
+    """Return the same table as `python -m explorer evaluate --csv`: numbers alone, so safe for any spreadsheet."""
+    from explorer.analysis.evaluation.summary import write_predictions_csv
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "predictions.csv"
+        write_predictions_csv(path, judged.results.predictions)
+        return path.read_text("utf-8")
+
+
+def document(scope: Scope) -> dict[str, Any]:
+    """Return all figures as on the command line.
+
+    Returns
+    -------
+    dict
+        The document of `evaluate --json`; with two checkpoints `{"a": ..., "b": ..., "comparison": ...}`, these two
+        and that of `compare --json`.
+    """
+    from explorer.analysis.evaluation.comparison import Comparison
+    from explorer.analysis.evaluation.summary import evaluation_document
+
+    names = [str(judged.selection.reference) for judged in scope.both]
+    found = [judged.results.predictions for judged in scope.both]
+    documents = [evaluation_document(one, name) for one, name in zip(found, names, strict=True)]
+    if scope.b is None:
+        return documents[0]
+    comparison = Comparison.from_predictions(*found).document(*names)
+    return {"a": documents[0], "b": documents[1], "comparison": comparison}
+
+
+def json_text(content: dict[str, Any]) -> str:
+    """Write strict JSON."""
+    return json.dumps(content, allow_nan=False, indent=2) + "\n"
+
+
+def _commands(scope: Scope) -> str:
+    where = f"--dataset {scope.a.selection.dataset} --split {scope.a.selection.split}"
+    lines = [f"`evaluate {scope.a.selection.reference} {where} --json`"]
+    if scope.b:
+        names = f"{scope.a.selection.reference} {scope.b.selection.reference}"
+        lines.append(f"`compare {names} {where} --json`")
+    return " and ".join(lines) + "."
+
+
+def _stem(judged: Judged) -> str:
+    return str(judged.selection.reference).replace("@", "-epoch-")
+
+
+def _button(label: str, content: Callable[[], str], file: str) -> None:
+    mime = "application/json" if file.endswith(".json") else "text/csv"
+    st.download_button(
+        label,
+        content,
+        file,
+        mime,
+        key=f"export-{label}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from explorer.ui import formats
-from explorer.ui.charts import precision_recall, roc
+from explorer.ui.charts import class_curves
 from explorer.ui.charts.class_curves import WHOLE, Grip, Place, Size, Style
 from explorer.ui.charts.specs import Spec
-from explorer.ui.evaluate.results import Results
-from explorer.ui.evaluate.scale import DEFAULT
-from explorer.ui.widgets import Table
+from explorer.ui.evaluate.scope import Results
+from explorer.ui.evaluate.threshold import DEFAULT
+from explorer.ui.kit import numbers
+from explorer.ui.kit.figure import Table
 
 if TYPE_CHECKING:
-    from explorer.analysis.intervals import Interval
-    from explorer.analysis.predictions import FloatArray
+    from explorer.analysis.evaluation.intervals import Interval
+    from explorer.analysis.evaluation.predictions import FloatArray
 
 SIZES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
 """Parts of an axis that can be shown."""
@@ -23,7 +23,7 @@ _ROOM = 1.5, 1.1
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class DrawnCurve:
     """One curve of the figure.
 
     Attributes
@@ -58,70 +58,70 @@ class Roc:
     """True against false positive rate."""
 
     name = "roc-curves"
-    place: Place = roc.PLACE
+    place: Place = class_curves.PLACE
 
     best = (0.0, 1.0)
-    frame = staticmethod(roc.roc_frame)
+    frame = staticmethod(class_curves.roc_frame)
 
     @staticmethod
-    def line(series: Series) -> "tuple[FloatArray, FloatArray]":
+    def line(series: DrawnCurve) -> "tuple[FloatArray, FloatArray]":
         """Return the points of a curve across and up."""
         curve = series.results.roc.every[series.which]
         return curve.fpr, curve.tpr
 
     @staticmethod
-    def area(series: Series) -> str:
+    def area(series: DrawnCurve) -> str:
         """Write the area under the curve with its 95% interval."""
         area = series.results.roc.every[series.which].auc
         if area != area:
             return "undefined"
-        ends = formats.area_interval(*interval(series.results, series.which)).replace(" to ", "–")
-        return f"{formats.area(area)} ({ends})" if ends else formats.area(area)
+        ends = numbers.area_interval(*interval(series.results, series.which)).replace(" to ", "–")
+        return f"{numbers.area(area)} ({ends})" if ends else numbers.area(area)
 
     @classmethod
-    def chart(cls, drawn: Sequence[Series], focus: Series, size: Size, grip: Grip | None) -> Spec:
+    def chart(cls, drawn: Sequence[DrawnCurve], focus: DrawnCurve, size: Size, grip: Grip | None) -> Spec:
         """Draw the curves."""
         lines = [(one.style(cls.area(one)), one.results.roc.every[one.which]) for one in drawn]
-        return roc.roc_chart(lines, size, grip)
+        return class_curves.roc_chart(lines, size, grip)
 
     @staticmethod
-    def table(drawn: Sequence[Series]) -> Table:
+    def table(drawn: Sequence[DrawnCurve]) -> Table:
         """Return the data of the curves at full resolution."""
-        return roc.roc_table([(one.title, one.results.roc.every[one.which]) for one in drawn])
+        return class_curves.roc_table([(one.title, one.results.roc.every[one.which]) for one in drawn])
 
 
 class PrecisionRecall:
     """Precision against recall."""
 
     name = "precision-recall-curves"
-    place: Place = precision_recall.PLACE
+    place: Place = class_curves.PRECISION_RECALL_PLACE
 
     best = (1.0, 1.0)
-    frame = staticmethod(precision_recall.precision_recall_frame)
+    frame = staticmethod(class_curves.precision_recall_frame)
 
     @staticmethod
-    def line(series: Series) -> "tuple[FloatArray, FloatArray]":
+    def line(series: DrawnCurve) -> "tuple[FloatArray, FloatArray]":
         """Return the points of a curve across and up."""
         curve = series.results.precision_recall.every[series.which]
         return curve.recall, curve.precision
 
     @staticmethod
-    def area(series: Series) -> str:
+    def area(series: DrawnCurve) -> str:
         """Write the average precision."""
         area = series.results.precision_recall.every[series.which].average_precision
-        return formats.area(area) if area == area else "undefined"
+        return numbers.area(area) if area == area else "undefined"
 
     @classmethod
-    def chart(cls, drawn: Sequence[Series], focus: Series, size: Size, grip: Grip | None) -> Spec:
+    def chart(cls, drawn: Sequence[DrawnCurve], focus: DrawnCurve, size: Size, grip: Grip | None) -> Spec:
         """Draw the curves, and the precision of guessing for the one in focus."""
         lines = [(one.style(cls.area(one)), one.results.precision_recall.every[one.which]) for one in drawn]
-        return precision_recall.precision_recall_chart(lines, base_rate(focus.results, focus.which), size, grip)
+        return class_curves.precision_recall_chart(lines, base_rate(focus.results, focus.which), size, grip)
 
     @staticmethod
-    def table(drawn: Sequence[Series]) -> Table:
+    def table(drawn: Sequence[DrawnCurve]) -> Table:
         """Return the data of the curves at full resolution."""
         curves = [(one.title, one.results.precision_recall.every[one.which]) for one in drawn]
-        return precision_recall.precision_recall_table(curves)
+        return class_curves.precision_recall_table(curves)
 
 
 Kind = type[Roc] | type[PrecisionRecall]
@@ -129,7 +129,7 @@ KINDS: dict[str, Kind] = {"roc": Roc, "precision-recall": PrecisionRecall}
 TITLES = {"roc": "ROC", "precision-recall": "Precision-recall"}
 
 
-def corner(kind: Kind, drawn: Sequence[Series]) -> Size:
+def corner(kind: Kind, drawn: Sequence[DrawnCurve]) -> Size:
     """Return how much of the axes shows where the curves are.
 
     In it lie of every curve the bend, the point whose greater distance from the best corner is least, and of every
@@ -137,7 +137,7 @@ def corner(kind: Kind, drawn: Sequence[Series]) -> Size:
     """
     import numpy as np
 
-    from explorer.analysis.operating_points import OperatingPoints
+    from explorer.analysis.evaluation.thresholds import OperatingPoints
 
     needed, found = np.zeros(2), False
     for series in drawn:

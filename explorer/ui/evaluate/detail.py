@@ -1,16 +1,27 @@
 """One image: what the models say of it, which pixels they look at, and the training images that are like it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from explorer.ui import cache, charts, explanations, formats, messages, sketch, state, widgets
-from explorer.ui.evaluate import nearest
-from explorer.ui.evaluate.names import true_names
-from explorer.ui.evaluate.scope import Judged, Scope
-from explorer.ui.images import img_tag, map_tag
-from explorer.ui.text import markdown, shorten
+from explorer.data import catalog
+from explorer.data.splits import load_split
+from explorer.errors import ExplorerError
+from explorer.ui import charts
+from explorer.ui.evaluate.scope import Judged, Scope, true_names
+from explorer.ui.kit import cache, drawing, explanations, figure, messages, numbers, state
+from explorer.ui.kit.images import img_tag, map_tag
+from explorer.ui.kit.models import classifier, computing
+from explorer.ui.kit.text import markdown, shorten
+from explorer.ui.kit.tiles import Note, Tile, tiles
+
+if TYPE_CHECKING:
+    from explorer.analysis.drawings.neighbours import Neighbours
+    from explorer.store.checkpoints import Checkpoint
+
 
 PARAMETER = "image"
 """The row of the open image in the URL; the page Explain calls its image so too."""
@@ -109,7 +120,7 @@ def content(scope: Scope, row: int, rows: NDArray[np.int64], gallery: str | None
             with place:
                 _bars(scope, judged, row, sign)
                 _saliency(judged, row)
-    nearest.show(scope, row)
+    show_nearest(scope, row)
 
 
 def _head(scope: Scope, row: int, rows: NDArray[np.int64], gallery: str | None) -> None:
@@ -120,11 +131,11 @@ def _head(scope: Scope, row: int, rows: NDArray[np.int64], gallery: str | None) 
         if len(rows) > 1 and len(places):
             at = int(places[0])
             _step("Previous", "Left", rows, at - 1, gallery)
-            st.markdown(f"{formats.count(at + 1)} of {formats.count(len(rows))}", width="content")
+            st.markdown(f"{numbers.count(at + 1)} of {numbers.count(len(rows))}", width="content")
             _step("Next", "Right", rows, at + 1, gallery)
         st.caption(
-            f"Image {formats.count(row)} of the {split.name} split, "
-            f"number {formats.count(int(split.indices[row]))} in the file",
+            f"Image {numbers.count(row)} of the {split.name} split, "
+            f"number {numbers.count(int(split.indices[row]))} in the file",
             width="stretch",
         )
         state.link("explain", ":material/visibility: Explain", image=row)
@@ -151,7 +162,7 @@ def _step(label: str, shortcut: str, rows: NDArray[np.int64], to: int, gallery: 
 
 
 def _edit(image: NDArray[np.uint8]) -> None:
-    sketch.begin(image, "The image from Evaluate")
+    drawing.begin(image, "The image from Evaluate")
     state.go("draw")
 
 
@@ -169,12 +180,12 @@ def verdict(judged: Judged, row: int, foreign: bool = False) -> str:
     found = judged.results.predictions
     said = markdown(found.classes[found.predicted[row]])
     sign = "" if foreign else "✓ " if found.correct[row] else "× "
-    text = f"Predicted: {sign}**{said}** with {formats.percent(float(found.confidence[row]))}"
+    text = f"Predicted: {sign}**{said}** with {numbers.percent(float(found.confidence[row]))}"
     if not foreign:
-        share = formats.precise(float(found.probabilities[row, found.labels[row]]))
-        loss = formats.loss(float(found.loss[row]))
+        share = numbers.precise(float(found.probabilities[row, found.labels[row]]))
+        loss = numbers.loss(float(found.loss[row]))
         text += f"  \n:small[Loss {loss}: minus the logarithm of {share}, the probability of the true class.]"
-    margin = formats.percent(float(found.margin[row])).removesuffix("%")
+    margin = numbers.percent(float(found.margin[row])).removesuffix("%")
     return f"{text}  \n:small[Margin {margin} points: how far its first choice lies above the second.]"
 
 
@@ -185,7 +196,7 @@ def _bars(scope: Scope, judged: Judged, row: int, sign: str) -> None:
     chart = charts.probability_bars(found.classes, shares, None if foreign else true)
     if scope.b is not None:
         chart["title"] = f"{sign.upper()}: {shorten(judged.name, 30)}"
-    widgets.figure(
+    figure.figure(
         chart,
         name=f"probabilities-{sign}",
         how_to_read="The bars add up to 100%. The model knows only the classes of the data set it was trained on."
@@ -201,9 +212,120 @@ def _saliency(judged: Judged, row: int) -> None:
     predicted = int(found.predicted[row])
     name = found.classes[predicted]
     st.markdown(f"**Saliency for {markdown(name)}**")
-    if nearest.weights(judged) is None:
-        st.caption(f"{nearest.NO_WEIGHTS} so there is no saliency map.")
+    if weights(judged) is None:
+        st.caption(f"{NO_WEIGHTS} so there is no saliency map.")
         return
     values = cache.attribution(judged.selection, row, METHOD, predicted)
     st.html(map_tag(values, SCALE, f"Input gradient for {name}"))
     st.caption(f"**How to read this.** {explanations.attribution(METHOD, name, values)}")
+
+
+COUNT = 8
+EVERY = 10
+"""Of the training images, every tenth is compared by its features."""
+PIXELS, FEATURES = "Pixels", "Features of the network"
+NO_WEIGHTS = "The weights of this epoch are not kept, only its predictions,"
+
+
+def show_nearest(scope: Scope, row: int) -> None:
+    """Show the training images nearest to a row of the split, with what they are."""
+    names = true_names(scope)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.markdown("**Nearest training images**")
+        by = st.segmented_control(
+            "Nearest by", [PIXELS, FEATURES], default=PIXELS, required=True, key="nearest", label_visibility="collapsed"
+        )
+    own = scope.a.selection.split == "train"
+    if by == PIXELS:
+        _pixels(scope, row, names, own)
+        return
+    for judged in scope.both:
+        if scope.b is not None:
+            st.markdown(f":small[{markdown(judged.name)}]")
+        _features(scope, judged, row, names, own)
+
+
+def _pixels(scope: Scope, row: int, names: tuple[str, ...], own: bool) -> None:
+    from explorer.analysis.drawings.neighbours import nearest
+
+    train = load_split(scope.a.selection.dataset, "train")
+    found = nearest(scope.images.images[row], train.images, COUNT, exclude=row if own else None)
+    _show("pixels", scope, found, np.arange(len(train)), names, unit=255)
+    st.caption(
+        f"Of all {numbers.count(len(train))} training images, those whose pixels (0 to 1) are nearest, by Euclidean "
+        f"distance d. {_agreement(scope, row, train.labels[found.rows], names)}"
+    )
+
+
+def _features(scope: Scope, judged: Judged, row: int, names: tuple[str, ...], own: bool) -> None:
+    from explorer.analysis.drawings.neighbours import features, nearest
+
+    chosen = weights(judged)
+    if chosen is None:
+        st.caption(f"{NO_WEIGHTS} so the network cannot be asked for its features.")
+        return
+    train = load_split(judged.selection.dataset, "train")
+    sample = np.arange(0, len(train), EVERY)
+    known = _sample_features(chosen, judged.selection.dataset, sample)
+    with computing(quick=True):
+        query = features(classifier(chosen), scope.images.images[row : row + 1])[0]
+    exclude = row // EVERY if own and row % EVERY == 0 else None
+    found = nearest(query, known, COUNT, exclude=exclude)
+    _show(f"features-{judged.selection.reference}", scope, found, sample, names, unit=1)
+    st.caption(
+        f"Of {numbers.count(len(sample))} training images (every {EVERY}th of {numbers.count(len(train))}), those "
+        f"whose {numbers.count(known.shape[1])} features, the numbers that enter the last layer, are nearest. "
+        f"{_agreement(scope, row, train.labels[sample[found.rows]], names)}"
+    )
+
+
+def _show(
+    key: str, scope: Scope, found: "Neighbours", sample: NDArray[np.int64], names: tuple[str, ...], unit: int
+) -> None:
+    train = load_split(scope.a.selection.dataset, "train")
+    rows = sample[found.rows].tolist()
+    items = [
+        Tile(row, train.images[row], names[train.labels[row]], (Note(f"d = {distance / unit:.2f}"),))
+        for row, distance in zip(rows, found.distances.tolist(), strict=True)
+    ]
+    tiles(f"nearest-{key}", items, clickable=False)
+
+
+def _agreement(scope: Scope, row: int, labels: NDArray[np.int64], names: tuple[str, ...]) -> str:
+    true = int(scope.a.results.predictions.labels[row])
+    same = int((labels == true).sum())
+    return f"The class of this image, {markdown(names[true])}, is that of {same} of these {len(labels)}."
+
+
+def weights(judged: Judged) -> "Checkpoint | None":
+    """Return the checkpoint whose weights made the predictions; None where they are not kept."""
+    try:
+        return cache.checkpoint(judged.selection)
+    except ExplorerError:
+        return None
+
+
+def _sample_features(chosen: "Checkpoint", dataset: str, sample: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the features of the sample, from memory where they are known; with progress otherwise."""
+    from explorer.analysis.drawings.neighbours import features
+
+    kept = _kept(chosen.digest, catalog.get(dataset).checksum)
+    if not kept:
+        model = classifier(chosen)
+        bar = st.progress(0.0, f"Computing the features of {numbers.count(len(sample))} training images …")
+        with computing():
+            kept.append(
+                features(model, load_split(dataset, "train").images[sample], progress=lambda share: _move(bar, share))
+            )
+        bar.empty()
+    return kept[0]
+
+
+def _move(bar: "st.delta_generator.DeltaGenerator", share: float) -> None:
+    bar.progress(share)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _kept(digest: str, checksum: str) -> list[NDArray[np.float32]]:
+    """Return where the features of a checkpoint are kept: an empty list until they are computed."""
+    return []

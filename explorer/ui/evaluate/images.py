@@ -1,18 +1,20 @@
 """Images of the split in pages; a click on one opens its detail."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.ui import address, formats
+from explorer.ui.charts.specs import clicked
 from explorer.ui.evaluate import detail
-from explorer.ui.evaluate.names import true_names
-from explorer.ui.evaluate.scope import Judged, Scope
-from explorer.ui.tiles import Note, Tile, tiles
+from explorer.ui.evaluate.scope import Judged, Scope, true_names
+from explorer.ui.kit import address, numbers
+from explorer.ui.kit.figure import WIDE, Table, take_away
+from explorer.ui.kit.tiles import Note, Tile, tiles
 
 PAGE = 24
 
@@ -71,7 +73,7 @@ def tile(scope: Scope, row: int) -> Tile:
 def _note(judged: Judged, row: int, sign: str, comparable: bool) -> Note:
     predictions = judged.results.predictions
     said = predictions.classes[predictions.predicted[row]]
-    share = formats.percent(float(predictions.confidence[row]))
+    share = numbers.percent(float(predictions.confidence[row]))
     return Note(f"{sign}{said} {share}", bool(predictions.correct[row]) if comparable else None)
 
 
@@ -87,3 +89,66 @@ def _page(rows: NDArray[np.int64], key: str) -> int:
     chosen = st.pagination(count, key=widget) if count > 1 else 1
     address.keep({name: chosen}, {name: 1})
     return chosen
+
+
+def figure(
+    chart: dict[str, Any],
+    *,
+    name: str,
+    field: str,
+    values: Sequence[int],
+    value: int | None,
+    choose: Callable[[int | None], None],
+    how_to_read: str,
+    table: Callable[[], Table],
+    width: int | str = WIDE,
+) -> None:
+    """Show a chart as `widgets.figure` does, with marks that can be clicked.
+
+    Parameters
+    ----------
+    chart : dict
+        A specification with `charts.clicks.targets`.
+    name : str
+        Name of the files, and of the figure on its page.
+    field : str
+        What tells the marks apart.
+    values : sequence of int
+        What may be chosen; anything else that a browser sends counts as nothing.
+    value : int or None
+        What is chosen now, by a click or by other means.
+    choose : callable
+        A callback that takes what was clicked, or None where the choice is taken back.
+    how_to_read : str
+        Markdown.
+    table : callable
+        Returns header and rows of the data.
+    width : int or str
+        Of the place.
+    """
+    place = _place(name, field, value)
+
+    def receive() -> None:
+        sent = clicked(st.session_state.get(place), field)
+        choose(next((one for one in values if one == sent), None))
+
+    with st.container(width=width, gap="xsmall"):  # type: ignore[arg-type]
+        st.vega_lite_chart(chart, width="stretch", key=place, on_select=receive)
+        with st.container(horizontal=True, wrap=False, gap="small"):
+            st.caption(f"**How to read this.** {how_to_read}", width="stretch")
+            take_away(chart, name, table)
+
+
+def _place(name: str, field: str, value: int | None) -> str:
+    """Return the chart's key: a new one where the browser remembers a click that holds no longer.
+
+    It reports a click only if that changes what it remembers; without this, a bar that was clicked before could not
+    be clicked again after the choice was changed elsewhere.
+    """
+    slot = f"clickable:{name}"
+    number = st.session_state.get(slot, 0)
+    remembered = clicked(st.session_state.get(f"figure-{name}-{number}"), field)
+    if remembered is not None and remembered != value:
+        number += 1
+        st.session_state[slot] = number
+    return f"figure-{name}-{number}"

@@ -1,20 +1,92 @@
 """The confusion matrix, the elements of one class, and the images of one cell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from explorer.ui import address, charts, controls, explanations, formats, widgets
+from explorer.analysis.evaluation.confusion import ClassElements, ConfusionMatrix
+from explorer.analysis.evaluation.mistakes import ordered
+from explorer.analysis.evaluation.predictions import IntArray, Predictions
+from explorer.ui import charts
 from explorer.ui.charts.matrix import MatrixView
-from explorer.ui.evaluate import cells, elements, images
-from explorer.ui.evaluate.cells import Part
-from explorer.ui.evaluate.names import true_names
-from explorer.ui.evaluate.scope import Judged, Scope
-from explorer.ui.text import markdown, shorten
+from explorer.ui.evaluate import images
+from explorer.ui.evaluate.scope import Judged, Scope, true_names
+from explorer.ui.kit import address, controls, explanations, figure, numbers, theme
+from explorer.ui.kit.text import html_text, markdown, shorten
+
+ELSE = "x"
+"""Stands for every class but the other one of a part."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images of a true class that were predicted as a class.
+
+    Attributes
+    ----------
+    true, predicted : int or None
+        Classes; None, for one of the two at most, is every class but the other one.
+    """
+
+    true: int | None
+    predicted: int | None
+
+    @property
+    def code(self) -> str:
+        """How it stands in the URL: `6-0`, `6-x` or `x-6`, true class first."""
+        return "-".join(ELSE if number is None else str(number) for number in (self.true, self.predicted))
+
+    @property
+    def cell(self) -> tuple[int, int] | None:
+        """The cell of the matrix, where it is just one."""
+        return None if self.true is None or self.predicted is None else (self.true, self.predicted)
+
+    def count(self, matrix: ConfusionMatrix) -> int:
+        """Return the number of its images."""
+        if self.true is None:
+            return int(matrix.off_diagonal[:, self.predicted].sum())
+        if self.predicted is None:
+            return int(matrix.off_diagonal[self.true].sum())
+        return int(matrix.counts[self.true, self.predicted])
+
+    def rows(self, predictions: Predictions) -> IntArray:
+        """Return the rows of its images, the most confident first, int64."""
+        true, predicted = predictions.labels, predictions.predicted
+        first = true == self.true if self.true is not None else true != self.predicted
+        second = predicted == self.predicted if self.predicted is not None else predicted != self.true
+        return ordered(predictions, "confidence", np.flatnonzero(first & second))
+
+
+@lru_cache(maxsize=24)
+def parts(matrix: ConfusionMatrix) -> Mapping[str, Part]:
+    """Return all of them by their code: the cells, the most frequent errors first, then rows and columns."""
+    size = len(matrix.classes)
+    places = [divmod(int(place), size) for place in np.argsort(-matrix.off_diagonal, axis=None, kind="stable")]
+    errors = [Part(true, predicted) for true, predicted in places if true != predicted]
+    right = [Part(k, k) for k in range(size)]
+    rest = [part for k in range(size) for part in (Part(k, None), Part(None, k))]
+    return MappingProxyType({part.code: part for part in (*errors, *right, *rest)})
+
+
+@lru_cache(maxsize=24)
+def cell_titles(matrix: ConfusionMatrix, true_names: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the titles of all parts by their code."""
+    return MappingProxyType({code: title(part, matrix, true_names) for code, part in parts(matrix).items()})
+
+
+def title(part: Part, matrix: ConfusionMatrix, true_names: Sequence[str]) -> str:
+    """Name a part, with its number of images; the names are not escaped."""
+    true = "other classes" if part.true is None else true_names[part.true]
+    predicted = "something else" if part.predicted is None else matrix.classes[part.predicted]
+    return f"{true} → {predicted}: {numbers.count(part.count(matrix))}"
+
 
 FIGURE = "confusion-matrix"
 CHART = f"figure-{FIGURE}"
@@ -37,7 +109,7 @@ def show(scope: Scope) -> None:
     """
     names = true_names(scope)
     if len(names) > MOST:
-        st.info(f"This model has {formats.count(len(names))} classes; a matrix can be read with {MOST} at most.")
+        st.info(f"This model has {numbers.count(len(names))} classes; a matrix can be read with {MOST} at most.")
         return
     left, right = st.columns([1.4, 1], gap="small")
     with left, st.container(horizontal=True, vertical_alignment="center", gap="small", key="matrix-controls"):
@@ -87,7 +159,7 @@ def _figure(
     )
     if scope.b is not None:
         chart["title"]["text"] += f" ({'B' if judged is scope.b else 'A'})"
-    widgets.figure(
+    figure.figure(
         chart,
         name=FIGURE,
         how_to_read=explanations.confusion(found, view, errors_only, foreign),
@@ -112,7 +184,7 @@ def _judged(scope: Scope) -> Judged:
 def _choice(scope: Scope, judged: Judged, names: tuple[str, ...]) -> tuple[Part | None, int | None]:
     """Let the user choose a class and, by the keyboard too, a cell; no class where the names do not correspond."""
     found, chosen = judged.results.matrix, None
-    known, titles = cells.parts(found), cells.titles(found, names)
+    known, titles = parts(found), cell_titles(found, names)
     if scope.foreign is None:
         name = st.selectbox(
             "Class to explain",
@@ -149,7 +221,7 @@ def _panel(scope: Scope, judged: Judged, part: Part | None, chosen: int | None) 
         names = true_names(scope)
         count = part.count(found)
         plural = "image" if count == 1 else "images"
-        heading = f"{formats.count(count)} {plural}: {_said(part, judged, names)}"
+        heading = f"{numbers.count(count)} {plural}: {_said(part, judged, names)}"
         images.show(
             scope,
             part.rows(judged.results.predictions),
@@ -158,7 +230,7 @@ def _panel(scope: Scope, judged: Judged, part: Part | None, chosen: int | None) 
             empty="No image of the split falls into this cell.",
         )
     elif chosen is not None:
-        elements.show(found.element(chosen), chosen, _put)
+        show_elements(found.element(chosen), chosen, _put)
     else:
         st.info(
             f"The model was trained on {markdown(scope.foreign or '')}: its classes have nothing in common with these "
@@ -221,3 +293,79 @@ def _held(param: str) -> tuple[int, int] | None:
     except (KeyError, IndexError, TypeError):
         return None
     return (row, column) if type(row) is int and type(column) is int else None
+
+
+TABLE_CELL = "padding:.3rem .5rem;border:1px solid {line};text-align:center;line-height:1.25;background:{fill}"
+HEAD = "padding:.25rem .5rem;font-weight:400;font-size:.8rem;text-align:{align}"
+
+
+def show_elements(element: ClassElements, chosen: int, choose: Callable[[str], None]) -> None:
+    """Show the elements of a class.
+
+    Parameters
+    ----------
+    element : ClassElements
+    chosen : int
+        The number of the class.
+    choose : callable
+        Takes the code of the part of the matrix whose images the user wants to see.
+    """
+    name = markdown(element.name)
+    st.markdown(f"**{name} against the rest**")
+    st.html(table(element))
+    with st.container(horizontal=True, gap="xsmall"):
+        for short, part, meaning in (
+            ("TP", Part(chosen, chosen), f"{name} and called so"),
+            ("FN", Part(chosen, None), f"{name} but called something else"),
+            ("FP", Part(None, chosen), f"something else but called {name}"),
+        ):
+            st.button(
+                f"Images: {short}",
+                key=f"elements-{short}",
+                on_click=choose,
+                args=(part.code,),
+                help=f"The images that are {meaning}.",
+            )
+    with st.container(gap="xxsmall"):
+        for term, sentence in explanations.rates(element):
+            st.markdown(f"**{term}** :small[{sentence}]")
+
+
+def table(element: ClassElements) -> str:
+    """Return the two-by-two table as HTML, the name escaped."""
+    name = html_text(element.name)
+    rows = (
+        (
+            f"is {name}",
+            (element.true_positives, "true positives (TP)", True),
+            (element.false_negatives, "false negatives (FN)", False),
+        ),
+        (
+            "is something else",
+            (element.false_positives, "false positives (FP)", False),
+            (element.true_negatives, "true negatives (TN)", True),
+        ),
+    )
+    body = "".join(
+        f'<tr><th scope="row" style="{_head("left")}">{head}</th>{_cells(cells)}</tr>' for head, *cells in rows
+    )
+    heads = "".join(
+        f'<th scope="col" style="{_head("center")}">{text}</th>' for text in (f"called {name}", "called something else")
+    )
+    return (
+        '<table style="border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums">'
+        f"<thead><tr><td></td>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _cells(cells: list[tuple[int, str, bool]]) -> str:
+    line, right, wrong = theme.colour("borderColor"), theme.sequential()[1], theme.diverging()[-5]
+    return "".join(
+        f'<td style="{TABLE_CELL.format(line=line, fill=right if is_right else wrong)}">'
+        f'<strong>{numbers.count(number)}</strong><br><span style="font-size:.8rem">{words}</span></td>'
+        for number, words, is_right in cells
+    )
+
+
+def _head(align: str) -> str:
+    return HEAD.format(align=align)

@@ -1,19 +1,150 @@
 """The left column: which image is explained, which others stand beside it, and which score."""
 
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from explorer.data.splits import Split, load_split
-from explorer.ui import address, answers, cache, controls, formats, inputs, known, messages, state
-from explorer.ui.explain import several
-from explorer.ui.explain.question import ALONE, PREDICTED, SECOND, TRUE, Question, Subject, resolve
-from explorer.ui.images import img_tag
-from explorer.ui.state import Selection
-from explorer.ui.text import markdown
+from explorer.ui.kit import address, answers, cache, controls, image_picker, messages, numbers, reference, state
+from explorer.ui.kit.images import img_tag
+from explorer.ui.kit.state import Selection
+from explorer.ui.kit.text import markdown
+
+if TYPE_CHECKING:
+    from explorer.store.checkpoints import Checkpoint
+
+
+PREDICTED, TRUE, SECOND, ALONE = "predicted", "true", "second", ""
+"""Classes that depend on the image, beside those by number; and no second class."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The score that is explained.
+
+    Attributes
+    ----------
+    target : int
+        Class.
+    against : int or None
+        The class over which the target's lead is explained; None for the score of the target alone.
+    notice : str
+        Why it is not what was asked for; empty where it is.
+    """
+
+    target: int
+    against: int | None = None
+    notice: str = field(default="", compare=False)
+
+    def names(self, classes: Sequence[str]) -> tuple[str, str | None]:
+        """Return the names of both classes."""
+        return classes[self.target], None if self.against is None else classes[self.against]
+
+    def title(self, classes: Sequence[str]) -> str:
+        """Return it as a short title, not escaped."""
+        target, against = self.names(classes)
+        return target if against is None else f"{target} rather than {against}"
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedImage:
+    """An image that is explained.
+
+    Attributes
+    ----------
+    image : ndarray
+        uint8, shape (28, 28): what the model sees.
+    name : str
+    probabilities : ndarray
+        float64, shape (C,).
+    true : int or None
+        Its class, where that is known.
+    row : int or None
+        Its row in the split, where it is of one.
+    aim : Aim
+    """
+
+    image: NDArray[np.uint8]
+    name: str
+    probabilities: NDArray[np.float64]
+    true: int | None
+    row: int | None
+    aim: Aim
+
+    @property
+    def predicted(self) -> int:
+        """The class with the highest probability; the first one of several equal ones."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the prediction is right, where that is known."""
+        return None if self.true is None else self.predicted == self.true
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Images and scores.
+
+    Attributes
+    ----------
+    selection : Selection
+    chosen : Checkpoint
+        That of the selection.
+    subjects : tuple of Subject
+        The image that all sections are about, then those kept beside it.
+    """
+
+    selection: Selection
+    chosen: "Checkpoint"
+    subjects: tuple[ExplainedImage, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the model's outputs."""
+        return self.chosen.classes
+
+    @property
+    def main(self) -> ExplainedImage:
+        """The image that all sections are about."""
+        return self.subjects[0]
+
+
+def resolve(wanted: str, rather: str, probabilities: NDArray[np.float64], true: int | None) -> Aim:
+    """Say which classes are meant for one image.
+
+    Parameters
+    ----------
+    wanted : str
+        `PREDICTED`, `TRUE` or the number of a class: whose score is explained.
+    rather : str
+        The same, `SECOND` or `ALONE`: over which class its lead is explained.
+    probabilities : ndarray
+        float64, shape (C,).
+    true : int or None
+        The class of the image, where it is known.
+    """
+    order = np.argsort(-probabilities, kind="stable").tolist()
+    known = {PREDICTED: order[0], TRUE: true}
+    target, notice = known.get(wanted, int(wanted) if wanted.isdecimal() else None), ""
+    if target is None:
+        target, notice = order[0], "The true class of this image is not known; its predicted class is explained."
+    if rather == ALONE:
+        return Aim(target, None, notice)
+    other = next(number for number in order if number != target)
+    against = known.get(rather, other if rather == SECOND else int(rather) if rather.isdecimal() else None)
+    if against is None:
+        return Aim(target, other, "The true class of this image is not known; its lead over the next class is shown.")
+    if against == target:
+        return Aim(target, other, "Both are the same class here; its lead over the next most probable one is shown.")
+    return Aim(target, against, notice)
+
 
 IMAGE, BESIDE, OF_CLASS, TARGET, AGAINST = "image", "beside", "of-class", "target", "against"
 """Widgets and URL parameters."""
@@ -56,7 +187,7 @@ def show(selection: Selection, scored: bool = True) -> Question | None:
                 _picture(main, chosen.classes)
             if row is None:
                 logits = answers.logits(chosen, main.image[None])[0]
-                known.show(chosen, selection.dataset, logits, main.image, source == UPLOAD)
+                reference.show(chosen, selection.dataset, logits, main.image, source == UPLOAD)
             if main.aim.notice:
                 st.caption(f":material/info: {main.aim.notice}")
             found = Question(selection, chosen, (main, *others))
@@ -64,7 +195,7 @@ def show(selection: Selection, scored: bool = True) -> Question | None:
 
 
 def _named(row: int) -> str:
-    return f"Image {formats.count(row)}"
+    return f"Image {numbers.count(row)}"
 
 
 def _row(selection: Selection, split: Split, several_at_once: bool) -> int:
@@ -86,7 +217,7 @@ def _row(selection: Selection, split: Split, several_at_once: bool) -> int:
             _take(np.intersect1d(among, cache.predictions(selection).mistakes()), "The model makes no mistake here.")
     with place:
         row = st.number_input(
-            f"{selection.split.capitalize()} image, 0 to {formats.count(last)}",
+            f"{selection.split.capitalize()} image, 0 to {numbers.count(last)}",
             0,
             last,
             key=IMAGE,
@@ -110,7 +241,7 @@ def _take(rows: NDArray[np.int64], empty: str) -> None:
 
 
 def _brought(source: str, dataset: str) -> NDArray[np.uint8] | None:
-    given = inputs.upload(dataset) if source == UPLOAD else inputs.drawn(dataset)
+    given = image_picker.upload(dataset) if source == UPLOAD else image_picker.drawn(dataset)
     return None if given is None else given.image
 
 
@@ -120,7 +251,7 @@ def _kept_beside(split: Split) -> list[str]:
     def valid(name: str) -> bool:
         return name.isascii() and name.isdecimal() and len(name) < 9 and int(name) < len(split)
 
-    return several.adopt(BESIDE, valid)[: MOST - 1]
+    return address.adopt_several(BESIDE, valid)[: MOST - 1]
 
 
 def _keep_beside(split: Split, row: int) -> None:
@@ -129,7 +260,7 @@ def _keep_beside(split: Split, row: int) -> None:
         "Keep",
         key="keep-beside",
         disabled=len(names) >= MOST - 1 or str(row) in names,
-        on_click=partial(several.put, BESIDE, [*names, str(row)]),
+        on_click=partial(address.put_several, BESIDE, [*names, str(row)]),
         help=f"Keeps this image in view beside the next ones that you choose; up to {MOST} at once.",
     )
 
@@ -142,11 +273,11 @@ def _beside(split: Split, row: int | None) -> list[int]:
             "Kept beside it",
             names,
             format_func=lambda name: _named(int(name)),
-            key=several.widget(BESIDE),
-            on_change=several.changed(BESIDE),
+            key=address.widget(BESIDE),
+            on_change=address.changed(BESIDE),
             label_visibility="collapsed",
         )
-    several.keep(BESIDE)
+    address.keep_several(BESIDE)
     return [int(name) for name in names if int(name) != row]
 
 
@@ -182,18 +313,18 @@ def _subject(
     split: Split,
     row: int | None,
     score: tuple[str, str],
-) -> Subject:
+) -> ExplainedImage:
     probabilities = cache.probabilities(selection, image)
     true = None if row is None else int(split.labels[row])
     if true is not None and true >= len(probabilities):
         true = None
-    return Subject(image, name, probabilities, true, row, resolve(*score, probabilities, true))
+    return ExplainedImage(image, name, probabilities, true, row, resolve(*score, probabilities, true))
 
 
-def _picture(main: Subject, classes: tuple[str, ...]) -> None:
+def _picture(main: ExplainedImage, classes: tuple[str, ...]) -> None:
     """Show the image, what it is and what the model says of it."""
     st.html(img_tag(main.image, SCALE, main.name))
-    said = f"**{markdown(classes[main.predicted])}** {formats.percent(float(main.probabilities[main.predicted]))}"
+    said = f"**{markdown(classes[main.predicted])}** {numbers.percent(float(main.probabilities[main.predicted]))}"
     sign = {True: "✓ ", False: "× ", None: ""}[main.right]
     true = "" if main.true is None else f"True: **{markdown(classes[main.true])}**  \n"
     st.markdown(f"{true}Predicted: {sign}{said}")

@@ -3,18 +3,78 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.ui import explanations, messages
-from explorer.ui.answers import Explained
-from explorer.ui.explain.colouring import Sign, coloured, legend
-from explorer.ui.explain.figures import short, signed
+from explorer.analysis.faithfulness.randomisation import is_constant
+from explorer.ui.explain.choice import Aim, Question
 from explorer.ui.explain.methods import Chosen
-from explorer.ui.text import html_text
-from explorer.ui.tiles import Note, Tile, tiles
+from explorer.ui.kit import explanations, messages, theme
+from explorer.ui.kit.answers import Explained
+from explorer.ui.kit.numbers import many, percent, short, signed_figures
+from explorer.ui.kit.text import html_text, markdown
+from explorer.ui.kit.tiles import Note, Tile, tiles
+
+Sign = Literal["signed", "absolute"]
+Picture = NDArray[np.uint8]
+
+_EMPHASIS = 0.7
+"""Below 1, so that weak places of a map stay visible over the image."""
+
+
+def coloured(
+    values: NDArray[np.floating], limit: float, sign: Sign = "signed", under: NDArray[np.uint8] | None = None
+) -> Picture:
+    """Colour a map.
+
+    Parameters
+    ----------
+    values : ndarray, shape (H, W)
+    limit : float
+        Size of the value that gets the strongest colour.
+    sign : 'signed' or 'absolute'
+        Diverging colours with zero in the middle, or the size alone from pale to strong.
+    under : ndarray, optional
+        uint8, shape (H, W): shows through where the map is weak.
+
+    Returns
+    -------
+    ndarray
+        uint8, shape (H, W, 3).
+    """
+    share = np.clip(np.asarray(values, np.float64) / (limit or 1.0), -1, 1)
+    place = np.abs(share) if sign == "absolute" else (share + 1) / 2
+    colours = _interpolated(place, ramp(sign))
+    if under is not None:
+        weight = (np.abs(share) ** _EMPHASIS)[..., None]
+        colours = weight * colours + (1 - weight) * under[..., None].astype(np.float64)
+    return colours.round().astype(np.uint8)
+
+
+def ramp(sign: Sign) -> tuple[str, ...]:
+    """Return the colours from the least to the greatest value."""
+    return theme.diverging() if sign == "signed" else theme.sequential()
+
+
+def legend(sign: Sign) -> str:
+    """Return a bar of the colours with what its ends mean, as HTML."""
+    words = ("−max", "0", "+max") if sign == "signed" else ("0", "", "max")
+    marks = "".join(f"<span>{word}</span>" for word in words)
+    return (
+        f'<div style="width:11rem;font-size:.75rem"><div style="height:.6rem;border-radius:2px;'
+        f'background:linear-gradient(to right,{",".join(ramp(sign))})"></div>'
+        f'<div style="display:flex;justify-content:space-between">{marks}</div></div>'
+    )
+
+
+def _interpolated(place: NDArray[np.float64], codes: tuple[str, ...]) -> NDArray[np.float64]:
+    stops = np.array([[int(code[at : at + 2], 16) for at in (1, 3, 5)] for code in codes], np.float64)
+    places = np.linspace(0, 1, len(stops))
+    return np.stack([np.interp(place, places, stops[:, channel]) for channel in range(3)], axis=-1)
+
 
 SMALL, LARGE = 3, 4
 """Screen pixels for each of the image's."""
@@ -25,7 +85,7 @@ _OPEN = "explain:enlarged"
 
 
 @dataclass(frozen=True)
-class View:
+class MapColouring:
     """How maps are coloured.
 
     Attributes
@@ -71,7 +131,7 @@ Maps = dict[tuple[str, int], Explained]
 def show(
     columns: Sequence[Column],
     chosen: Sequence[Chosen],
-    view: View,
+    view: MapColouring,
     explain: Callable[[Chosen, int], Explained | None],
     key: str,
 ) -> Maps:
@@ -161,7 +221,7 @@ def _heading(text: str, width: int) -> None:
     )
 
 
-def _fill(columns: Sequence[Column], one: Chosen, found: Maps, view: View, key: str, scale: int) -> None:
+def _fill(columns: Sequence[Column], one: Chosen, found: Maps, view: MapColouring, key: str, scale: int) -> None:
     """Show the maps of a method."""
     largest = limits(found, view.shared)
     items = []
@@ -191,8 +251,61 @@ def _extent(limit: float, sign: Sign) -> str:
 def _completeness(explained: Explained) -> tuple[Note, ...]:
     if explained.gained is None or explained.error is None:
         return ()
-    return (Note(f"sum {signed(explained.total)}, error {short(abs(explained.error))}"),)
+    return (Note(f"sum {signed_figures(explained.total)}, error {short(abs(explained.error))}"),)
 
 
 def _open(key: str, method: str, at: int) -> None:
     st.session_state[_OPEN] = (key, method, at)
+
+
+def subjects(question: Question) -> str:
+    """Name what is explained: the one score, or that each image has its own."""
+    titles = {subject.aim.title(question.classes) for subject in question.subjects}
+    return markdown(titles.pop()) if len(titles) == 1 else "the class below each image"
+
+
+def score(classes: Sequence[str], target: int, against: int | None) -> str:
+    """Name a score."""
+    return explanations.score_of(classes[target], None if against is None else classes[against])
+
+
+def reading(method: str, aim: Aim, classes: Sequence[str], values: NDArray[np.floating], sign: Sign) -> str:
+    """Explain one map (H, W) as it is coloured."""
+    target, against = aim.names(classes)
+    if sign == "signed" or is_constant(values):
+        return explanations.attribution(method, target, values, against)
+    row, column = divmod(int(np.abs(values).argmax()), values.shape[1])
+    return (
+        f"The stronger the colour, the more this place matters to {explanations.score_of(target, against)}, whether "
+        f"for or against it. The strongest is row {row}, column {column}."
+    )
+
+
+def erased(signed_map: NDArray[np.floating]) -> str:
+    """Say what Grad-CAM has set to zero, by the map with its sign."""
+    low, high = float(signed_map.min()), float(signed_map.max())
+    return f"Before that its values ran from {short(low)} to {short(high)}."
+
+
+def completeness(total: float, gained: float, error: float) -> str:
+    """Say whether a map adds up, not escaped."""
+    share = f" ({percent(abs(error / gained))} of it)" if gained else ""
+    return (
+        f"The pixels sum to {total:+.2f}; the score of the image exceeds that of the baseline by {gained:+.2f}, "
+        f"so the completeness error is {short(abs(error))}{share}."
+    )
+
+
+def mean(name: str, explained: str, images: int) -> str:
+    """Explain mean maps."""
+    return (
+        f"Each pixel is the mean of {many(images, 'map')}; what differs from image to image cancels out, and what "
+        f"stays is where {explained} usually comes from in {markdown(name)}."
+    )
+
+
+def strongest(method: str, values: NDArray[np.floating]) -> str:
+    """Say where a map (H, W) is strongest."""
+    row, column = divmod(int(np.abs(values).argmax()), values.shape[1])
+    value = signed_figures(float(values[row, column]))
+    return f"The strongest place is row {row}, column {column}, with {value} {explanations.UNITS[method]}."

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from explorer.errors import ConfigError
-from explorer.ui import address, explanations
-from explorer.ui.explain import several
-from explorer.ui.explain.question import Question
-from explorer.ui.loaded import classifier, computing
-from explorer.ui.options_form import options_form, preset_state
-from explorer.ui.text import markdown, shorten
+from explorer.ui.explain.choice import Question
+from explorer.ui.kit import address, explanations
+from explorer.ui.kit.models import classifier, computing
+from explorer.ui.kit.options_form import options_form, preset_state
+from explorer.ui.kit.text import markdown, shorten
 
 if TYPE_CHECKING:
     from explorer.store.checkpoints import Checkpoint
@@ -56,19 +55,19 @@ def choose(question: Question) -> tuple[Chosen, ...]:
     unsuitable = objections(question.chosen)
     suitable = [name for name in explanations.METHODS if name not in unsuitable]
     default = [name for name in DEFAULT if name in suitable]
-    unknown = several.unknown(METHODS, lambda name: name in explanations.METHODS)
-    names = several.adopt(METHODS, lambda name: name in suitable, default)
+    unknown = address.unknown(METHODS, lambda name: name in explanations.METHODS)
+    names = address.adopt_several(METHODS, lambda name: name in suitable, default)
     st.pills(
         "Methods",
         suitable,
         format_func=lambda name: explanations.METHODS.get(str(name), str(name)),
         selection_mode="multi",
-        key=several.widget(METHODS),
-        on_change=several.changed(METHODS),
+        key=address.widget(METHODS),
+        on_change=address.changed(METHODS),
         label_visibility="collapsed",
         wrap=True,
     )
-    several.keep(METHODS, default)
+    address.keep_several(METHODS, default)
     if unsuitable:
         reasons = "\n".join(f"- **{explanations.METHODS[name]}**: {markdown(why)}" for name, why in unsuitable.items())
         titles = ", ".join(explanations.METHODS[name] for name in unsuitable)

@@ -6,14 +6,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.ui import address, controls, messages
-from explorer.ui.export import Cell
-from explorer.ui.formats import count, percent
-from explorer.ui.images import img_tag
-from explorer.ui.inside import choices, numbers, pictures, results
-from explorer.ui.inside.section import section
-from explorer.ui.inside.subject import Subject
-from explorer.ui.text import html_text, markdown
+from explorer.ui.inside import choices, pictures, results
+from explorer.ui.inside.results import InspectedModel, section
+from explorer.ui.kit import address, controls, messages
+from explorer.ui.kit.figure import Cell
+from explorer.ui.kit.images import img_tag
+from explorer.ui.kit.numbers import count, percent
+from explorer.ui.kit.text import html_text, markdown
 
 if TYPE_CHECKING:
     from explorer.analysis.inside.activations import Activation
@@ -33,7 +32,7 @@ STAGES = {"before": "before the activation", "after": "after the activation", ""
 
 
 @section
-def show(subject: Subject) -> None:
+def show(subject: InspectedModel) -> None:
     """Show the activations of an image in all layers, or of one layer in full."""
     left, right = controls.columns()
     with left, messages.shown():
@@ -70,7 +69,7 @@ def _title(one: "Activation") -> str:
     return one.step.title + (f", {stage}" if stage else "")
 
 
-def _all(found: "tuple[Activation, ...]", subject: Subject, image: NDArray[np.uint8]) -> None:
+def _all(found: "tuple[Activation, ...]", subject: InspectedModel, image: NDArray[np.uint8]) -> None:
     """Show every layer in a few pictures, from the image to the outputs."""
     pixels = " × ".join(map(str, image.shape))
     parts = [_part(f"Image → {pixels}", img_tag(image, 2, "The image"), None)]
@@ -109,7 +108,7 @@ def _part(title: str, picture: str, largest: float | None) -> str:
     return f'<div style="margin-top:.55rem">{line}{picture}</div>'
 
 
-def _preview(one: "Activation", subject: Subject) -> str:
+def _preview(one: "Activation", subject: InspectedModel) -> str:
     if one.step.has_maps:
         scale = _scale(one, SMALL)
         maps = one.values[:FIRST]
@@ -118,7 +117,7 @@ def _preview(one: "Activation", subject: Subject) -> str:
     return _units(one, subject)
 
 
-def _units(one: "Activation", subject: Subject) -> str:
+def _units(one: "Activation", subject: InspectedModel) -> str:
     """Return few units as bars with their values, many as a strip."""
     values = one.values.ravel()
     if len(values) > BARS:
@@ -131,17 +130,17 @@ def _units(one: "Activation", subject: Subject) -> str:
 
 
 def _bar(name: str, value: float, largest: float) -> str:
-    from explorer.ui import theme
+    from explorer.ui.kit import theme
 
     share = abs(value) / (largest or 1.0) * 9
     fill = theme.diverging()[-3 if value > 0 else 2]
     side = f"margin-left:{9 if value > 0 else 9 - share:.2f}rem;width:{share:.2f}rem"
     bar = f'<div style="{side};height:.75rem;background:{fill}"></div>'
-    number = f'<td style="text-align:right;font-variant-numeric:tabular-nums">{numbers.text(value)}</td>'
+    number = f'<td style="text-align:right;font-variant-numeric:tabular-nums">{pictures.text(value)}</td>'
     return f'<tr><td>{html_text(name)}</td>{number}<td style="width:18rem">{bar}</td></tr>'
 
 
-def _one(one: "Activation", subject: Subject) -> None:
+def _one(one: "Activation", subject: InspectedModel) -> None:
     """Show all maps or units of one layer."""
     if not one.step.has_maps:
         st.html(pictures.heading(_title(one), "value", one.largest) + _units(one, subject))
@@ -161,7 +160,7 @@ def _one(one: "Activation", subject: Subject) -> None:
     )
 
 
-def _read(one: "Activation", subject: Subject, text: str) -> None:
+def _read(one: "Activation", subject: InspectedModel, text: str) -> None:
     still = float((one.values <= 0).mean())
     text += " Warm is positive, cold negative. Zero or below: "
     text += f"{percent(still)} of the {count(one.values.size)} values."
@@ -172,12 +171,12 @@ def _read(one: "Activation", subject: Subject, text: str) -> None:
     pictures.read("activation-maps", text, lambda: (["layer", "unit", "row", "column", "value"], _rows(one)), picture)
 
 
-def _said(last: "Activation", subject: Subject) -> str:
+def _said(last: "Activation", subject: InspectedModel) -> str:
     values = last.values.ravel()
     if len(values) != len(subject.classes):
         return ""
     best = int(values.argmax())
-    return f"The highest output is that of {markdown(subject.classes[best])}: {numbers.text(float(values[best]))}."
+    return f"The highest output is that of {markdown(subject.classes[best])}: {pictures.text(float(values[best]))}."
 
 
 def _scale(one: "Activation", side: int) -> int:

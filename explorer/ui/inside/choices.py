@@ -10,16 +10,18 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer.data import catalog
-from explorer.data.drawing import prepare_drawing
-from explorer.ui import address, canvas, controls, sketch, state
-from explorer.ui.formats import count
-from explorer.ui.images import img_tag
+from explorer.data.preparation.pipeline import prepare_drawing
+from explorer.ui import canvas
 from explorer.ui.inside import results
-from explorer.ui.inside.subject import Subject
-from explorer.ui.text import markdown, shorten
+from explorer.ui.inside.results import InspectedModel
+from explorer.ui.kit import address, controls, state
+from explorer.ui.kit import drawing as kit_drawing
+from explorer.ui.kit.images import img_tag
+from explorer.ui.kit.numbers import count
+from explorer.ui.kit.text import markdown, shorten
 
 if TYPE_CHECKING:
-    from explorer.analysis.inside.step import Step
+    from explorer.analysis.inside.steps import LayerCall
 
 SPLIT, DRAWING = "split", "drawing"
 IMAGE = "image"
@@ -29,7 +31,7 @@ EMPTY = "The canvas of the page Draw is empty. Draw something there, or choose a
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class ChosenImage:
     """An image for the network.
 
     Attributes
@@ -46,11 +48,11 @@ class Given:
 
 def layer(
     label: str,
-    offered: "Sequence[Step]",
+    offered: "Sequence[LayerCall]",
     key: str,
     help: str | None = None,
     titles: Mapping[str, str] | None = None,
-) -> "Step":
+) -> "LayerCall":
     """Let the user choose a layer; its key stands in the URL.
 
     Parameters
@@ -96,7 +98,7 @@ def number(label: str, last: int, key: str, default: int = 0, help: str | None =
     return int(chosen)
 
 
-def size(subject: Subject, key: str, whole: bool = False) -> int:
+def size(subject: InspectedModel, key: str, whole: bool = False) -> int:
     """Let the user choose how many images of the split are taken; all of them only where `whole`."""
     n = _images(subject)
     sizes = [one for one in results.SIZES if one < n]
@@ -119,7 +121,7 @@ def size(subject: Subject, key: str, whole: bool = False) -> int:
     return int(chosen)
 
 
-def units_of(known: "tuple[Step, ...]", offered: "Sequence[Step]") -> "Step":
+def units_of(known: "tuple[LayerCall, ...]", offered: "Sequence[LayerCall]") -> "LayerCall":
     """Let the user choose a layer for its units; it is named by the weights that make them.
 
     Parameters
@@ -129,7 +131,7 @@ def units_of(known: "tuple[Step, ...]", offered: "Sequence[Step]") -> "Step":
     offered : sequence of Step
         At least one.
     """
-    from explorer.analysis.inside.step import following
+    from explorer.analysis.inside.steps import following
 
     makers = {chain[-1].key: one for one in known if one.role == "weights" and (chain := following(known, one))}
     titles = {step.key: makers[step.key].label for step in offered if step.key in makers}
@@ -142,7 +144,7 @@ def units_of(known: "tuple[Step, ...]", offered: "Sequence[Step]") -> "Step":
     )
 
 
-def image(subject: Subject, show: bool = True) -> Given | None:
+def image(subject: InspectedModel, show: bool = True) -> ChosenImage | None:
     """Let the user choose an image of the split, by number, at random or by class, or the drawing.
 
     Parameters
@@ -172,7 +174,7 @@ def image(subject: Subject, show: bool = True) -> Given | None:
     return found
 
 
-def _images(subject: Subject) -> int:
+def _images(subject: InspectedModel) -> int:
     """Return how many images the split holds; end the section where it holds none."""
     n = len(subject.split)
     if not n:
@@ -181,7 +183,7 @@ def _images(subject: Subject) -> int:
     return n
 
 
-def _of_split(subject: Subject) -> Given:
+def _of_split(subject: InspectedModel) -> ChosenImage:
     _images(subject)
     split = subject.split
     names = catalog.get(subject.selection.dataset).classes
@@ -191,7 +193,7 @@ def _of_split(subject: Subject) -> Given:
         rows = np.flatnonzero(split.labels == of) if of is not None else np.arange(len(split))
         st.button("Random", key="inside-random", on_click=_random, args=(rows,), disabled=not len(rows))
     row = number(f"Image of the {subject.selection.split} split", len(split) - 1, IMAGE)
-    return Given(split.images[row], row)
+    return ChosenImage(split.images[row], row)
 
 
 def _random(rows: NDArray[np.int64]) -> None:
@@ -199,14 +201,14 @@ def _random(rows: NDArray[np.int64]) -> None:
     address.touched(IMAGE)
 
 
-def _drawn(subject: Subject) -> Given | None:
-    drawing = canvas.current(sketch.CANVAS)
+def _drawn(subject: InspectedModel) -> ChosenImage | None:
+    drawing = canvas.current(kit_drawing.CANVAS)
     if drawing is None:
         st.info(EMPTY)
         state.link("draw", "Open the page Draw")
         return None
     state.link("draw", "Change the drawing")
-    return Given(prepare_drawing(drawing.pixels, subject.selection.dataset, drawing.placed).image, None)
+    return ChosenImage(prepare_drawing(drawing.pixels, subject.selection.dataset, drawing.placed).image, None)
 
 
 def page(total: int, key: str, per_page: int) -> int:

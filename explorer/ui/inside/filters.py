@@ -6,12 +6,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.ui import controls, messages
-from explorer.ui.export import Cell
-from explorer.ui.formats import count
 from explorer.ui.inside import choices, pictures, results
-from explorer.ui.inside.section import section
-from explorer.ui.inside.subject import Subject
+from explorer.ui.inside.results import InspectedModel, section
+from explorer.ui.kit import controls, messages
+from explorer.ui.kit.figure import Cell
+from explorer.ui.kit.numbers import count
 
 if TYPE_CHECKING:
     from explorer.analysis.inside.kernels import Kernels
@@ -31,7 +30,7 @@ NO_CONVOLUTION = (
 
 
 @section
-def show(subject: Subject) -> None:
+def show(subject: InspectedModel) -> None:
     """Show the weights of a layer, in pages of at most 64 pictures."""
     from explorer.analysis.inside.kernels import weighted
 
@@ -78,7 +77,7 @@ def _numbers(found: "Kernels", output: int | None) -> range:
     return range(found.n) if output is None else range(output * inputs, (output + 1) * inputs)
 
 
-def _pictures(found: "Kernels", numbers: range, total: int, own: bool, subject: Subject) -> None:
+def _pictures(found: "Kernels", numbers: range, total: int, own: bool, subject: InspectedModel) -> None:
     shown = [found.picture(number) for number in numbers]
     common = _end(found.weights)
     ends = [_end(one) if own else common for one in shown]
@@ -97,7 +96,7 @@ def _pictures(found: "Kernels", numbers: range, total: int, own: bool, subject: 
     )
 
 
-def _matrix(found: "Kernels", first: int, subject: Subject) -> None:
+def _matrix(found: "Kernels", first: int, subject: InspectedModel) -> None:
     """Show all weights of a layer without pictures as one: a row for each unit."""
     weights = found.weights[first : first + PAGE].reshape(-1, found.weights.shape[3])
     scale = max(1, min(8, MATRIX_WIDTH // weights.shape[1]))
@@ -126,15 +125,15 @@ def _end(weights: NDArray[np.floating]) -> float:
     return float(np.quantile(sizes, SHARE) or sizes.max())
 
 
-def _unit(found: "Kernels", unit: int, subject: Subject) -> str:
+def _unit(found: "Kernels", unit: int, subject: InspectedModel) -> str:
     """Name a unit: by its class, if these are the outputs."""
-    from explorer.ui.text import markdown
+    from explorer.ui.kit.text import markdown
 
     last = found.step.shape == (len(subject.classes),)
     return f"unit {count(unit)}, {markdown(subject.classes[unit])}" if last else f"unit {count(unit)}"
 
 
-def _name(found: "Kernels", number: int, subject: Subject) -> str:
+def _name(found: "Kernels", number: int, subject: InspectedModel) -> str:
     output, place = found.place(number)
     if not found.is_convolution:
         last = found.step.shape == (len(subject.classes),)

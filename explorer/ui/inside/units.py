@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from explorer.ui import controls, messages, state
-from explorer.ui.export import Cell
-from explorer.ui.formats import count, many, percent
 from explorer.ui.inside import choices, pictures, results
-from explorer.ui.inside.section import section
-from explorer.ui.inside.subject import Subject
-from explorer.ui.text import markdown
-from explorer.ui.tiles import Note, Tile, tiles
+from explorer.ui.inside.results import InspectedModel, section
+from explorer.ui.kit import controls, messages, state
+from explorer.ui.kit.figure import Cell
+from explorer.ui.kit.numbers import count, many, percent
+from explorer.ui.kit.text import markdown
+from explorer.ui.kit.tiles import Note, Tile, tiles
 
 if TYPE_CHECKING:
     from explorer.analysis.inside.units import Activity, Strongest
@@ -29,7 +28,7 @@ MEANINGS = {
 
 
 @section
-def show(subject: Subject) -> None:
+def show(subject: InspectedModel) -> None:
     """Show the images that excite a unit most, or the units that do nothing."""
     left, right = controls.columns()
     with left, messages.shown():
@@ -42,8 +41,8 @@ def show(subject: Subject) -> None:
                 _idle(results.activity(subject, size), subject)
 
 
-def _exciting(subject: Subject, right: "st.delta_generator.DeltaGenerator") -> None:
-    from explorer.analysis.inside.step import hidden
+def _exciting(subject: InspectedModel, right: "st.delta_generator.DeltaGenerator") -> None:
+    from explorer.analysis.inside.steps import hidden
 
     known = results.steps(subject)
     outputs = [one for one in known if one.role == "weights"][-1:]
@@ -59,7 +58,7 @@ def _exciting(subject: Subject, right: "st.delta_generator.DeltaGenerator") -> N
         _images(subject, found, unit, size)
 
 
-def _images(subject: Subject, found: "Strongest", unit: int, size: int) -> None:
+def _images(subject: InspectedModel, found: "Strongest", unit: int, size: int) -> None:
     part, rows = results.sample(subject.images_key, size)
     predictions = results.predictions(subject, size)
     boxes = results.fields(subject, found.step.key) if found.places is not None else None
@@ -92,7 +91,7 @@ def _open(row: int) -> None:
     state.go("evaluate", image=row)
 
 
-def _words(subject: Subject, found: "Strongest", unit: int, size: int) -> str:
+def _words(subject: InspectedModel, found: "Strongest", unit: int, size: int) -> str:
     part, _ = results.sample(subject.images_key, size)
     labels = part.labels[found.rows[unit]]
     names, counts = np.unique(labels, return_counts=True)
@@ -107,7 +106,7 @@ def _words(subject: Subject, found: "Strongest", unit: int, size: int) -> str:
     return text + "Click an image to open it in Evaluate."
 
 
-def _table(subject: Subject, found: "Strongest", rows: np.ndarray) -> tuple[list[str], list[list[Cell]]]:
+def _table(subject: InspectedModel, found: "Strongest", rows: np.ndarray) -> tuple[list[str], list[list[Cell]]]:
     labels = subject.split.labels
     body: list[list[Cell]] = [
         [unit, place + 1, int(rows[at]), subject.classes[int(labels[rows[at]])], float(found.values[unit, place])]
@@ -117,7 +116,7 @@ def _table(subject: Subject, found: "Strongest", rows: np.ndarray) -> tuple[list
     return ["unit", "rank", "image", "class", "value"], body
 
 
-def _idle(found: "tuple[Activity, ...]", subject: Subject) -> None:
+def _idle(found: "tuple[Activity, ...]", subject: InspectedModel) -> None:
     """List the layers with the units that do nothing."""
     if not found:
         st.info("This network has no activation functions, so no unit can be dead or saturated.")

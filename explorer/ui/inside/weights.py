@@ -7,17 +7,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.store import runs
-from explorer.ui import address, controls, messages, widgets
-from explorer.ui.charts import weight_histograms as charts
-from explorer.ui.formats import count, percent
+from explorer.ui.charts import weights as charts
 from explorer.ui.inside import results
-from explorer.ui.inside.numbers import text
-from explorer.ui.inside.section import section
-from explorer.ui.inside.subject import Subject
-from explorer.ui.loaded import computing
+from explorer.ui.inside.pictures import text
+from explorer.ui.inside.results import InspectedModel, section
+from explorer.ui.kit import address, controls, figure, messages
+from explorer.ui.kit.models import computing
+from explorer.ui.kit.numbers import count, percent
 
 if TYPE_CHECKING:
-    from explorer.analysis.inside.weights_over_epochs import Histogram, Movement
+    from explorer.analysis.inside.weights_over_epochs import Movement, WeightHistogram
 
 EPOCHS = "epochs"
 VIEWS = {"now": "At this epoch", EPOCHS: "Over the epochs"}
@@ -27,7 +26,7 @@ Files = tuple[tuple[int, str, int], ...]
 
 
 @section
-def show(subject: Subject) -> None:
+def show(subject: InspectedModel) -> None:
     """Show histograms of a layer's weights and biases, or how they moved."""
     left, right = controls.columns()
     with left, messages.shown():
@@ -61,7 +60,7 @@ def _title(name: str) -> str:
     return f"{_kind(name).capitalize()} of layer {name.rpartition('.')[0]}"
 
 
-def _layer(found: "dict[str, Histogram]", subject: Subject) -> str:
+def _layer(found: "dict[str, WeightHistogram]", subject: InspectedModel) -> str:
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in found))
     kinds = {one.name: one.kind for one in results.steps(subject)}
     address.adopt(LAYER, layers, layers[0])
@@ -86,14 +85,14 @@ def _axis(name: str) -> str:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _histograms(digest: str, _path: Path) -> "tuple[Histogram, ...]":
+def _histograms(digest: str, _path: Path) -> "tuple[WeightHistogram, ...]":
     from explorer.analysis.inside.weights_over_epochs import histograms
 
     with computing():
         return histograms(_path)
 
 
-def _files(subject: Subject) -> Files:
+def _files(subject: InspectedModel) -> Files:
     """Return the kept checkpoints of the run: epoch, file and when it was written."""
     reference = subject.selection.checkpoint or ""
     if not runs.RUN_ID.fullmatch(reference):
@@ -111,9 +110,9 @@ def _movements(files: Files) -> "dict[str, Movement]":
         return movements({epoch: Path(path) for epoch, path, _ in files})
 
 
-def _now(found: "Histogram", title: str) -> None:
+def _now(found: "WeightHistogram", title: str) -> None:
     kind = _kind(found.name)
-    widgets.figure(
+    figure.figure(
         charts.weight_histogram(found, title, _axis(found.name)),
         name=f"histogram-{_kind(found.name)}",
         how_to_read=f"{count(found.n)} {kind}; their mean is {text(found.mean, 4)}, their standard deviation "
@@ -122,7 +121,7 @@ def _now(found: "Histogram", title: str) -> None:
     )
 
 
-def _table(found: "dict[str, Histogram]") -> None:
+def _table(found: "dict[str, WeightHistogram]") -> None:
     """List all layers in numbers."""
     rows = [
         {
@@ -142,11 +141,11 @@ def _table(found: "dict[str, Histogram]") -> None:
     st.dataframe(rows, hide_index=True, column_config=columns, height=min(300, 40 + 36 * len(rows)))
 
 
-def _movement(found: "Movement", subject: Subject, title: str) -> None:
+def _movement(found: "Movement", subject: InspectedModel, title: str) -> None:
     kind = _kind(found.name)
     first, last = found.epochs[0], found.epochs[-1]
     epoch = subject.selection.epoch if subject.selection.epoch in found.epochs else None
-    widgets.figure(
+    figure.figure(
         charts.movement_bands(found, epoch, title, _axis(found.name)),
         name=f"movement-{kind}",
         how_to_read="The dark band holds the middle half of the values, the next 90%, the palest all; the line is the "

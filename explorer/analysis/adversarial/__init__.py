@@ -1,0 +1,1 @@
+"""Changes too small to matter to people that make a model err."""

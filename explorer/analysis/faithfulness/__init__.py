@@ -1,0 +1,1 @@
+"""Whether an attribution map may be believed."""

@@ -1,0 +1,1 @@
+"""Input gradients of a whole split."""

@@ -1,0 +1,1 @@
+"""Data sets of the user's: reading, writing, checking what is foreign."""
