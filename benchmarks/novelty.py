@@ -1,7 +1,7 @@
 """Which measure tells inputs that are none of the classes: `python -m benchmarks.novelty [--images FOLDER]`.
 
-Every measure has its threshold at the percentile of the validation images where `explorer.analysis.drawings.out_of_distribution`, which
-takes all together, has its own. The figures are the shares of inputs above it: of the test images of the same set, of
+Every measure has its threshold at the percentile of the validation images where the detector that takes all together
+has its own. The figures are the shares of inputs above it: of the test images of the same set, of
 the other set, and of inputs of several kinds.
 FOLDER holds pictures of the classes and `labels.json`, a list of `file`, `dataset` and `label`; the first is then the
 share of false alarms on them.

@@ -350,7 +350,7 @@ def test_a_run_can_start_from_weights_that_fit(open_page, weights, queued):
 def _elsewhere(config):
     import streamlit as st
 
-    from explorer.ui.kit import state
+    from explorer.ui.kit import state, training_form
     from explorer.ui.train import form
 
     here = state.Selection(st.session_state.get("chosen", "mnist"), None, None, "test")
@@ -358,7 +358,7 @@ def _elsewhere(config):
     if "there" in st.session_state:
         form.show(here.dataset)
     else:
-        st.button("Use", key="use", on_click=form.fill, args=(config,))
+        st.button("Use", key="use", on_click=training_form.fill, args=(config,))
 
 
 def test_other_pages_fill_the_form():

@@ -35,7 +35,7 @@ def ensured(monkeypatch):
 
 
 def keep(config, **values):
-    estimate._keep(estimate.key_of(config), estimate._Entry(**values))
+    estimate.keep(estimate.key_of(config), estimate.EstimateAnswer(**values))
 
 
 def made_older(path, seconds):
@@ -160,8 +160,8 @@ def test_a_run_that_is_computed_meanwhile_is_noted(configure):
 def test_from_the_request_to_the_answer(configure, ensured):
     config = configure()
     assert estimate.get(config) is None
-    estimate.request(config)
-    estimate.request(config)
+    supervisor.measure(config)
+    supervisor.measure(config)
     (key,) = estimate.pending()
     assert estimate.next_request(busy=True) == key
     assert ensured
@@ -170,7 +170,7 @@ def test_from_the_request_to_the_answer(configure, ensured):
     assert estimate.get(config).steps > 0
     assert estimate.pending() == []
     ensured.clear()
-    estimate.request(config)
+    supervisor.measure(config)
     assert estimate.pending() == ensured == []
 
 
@@ -189,23 +189,23 @@ def test_a_failure_is_kept_and_not_repeated(configure, monkeypatch, error, messa
 
     monkeypatch.setattr(stopwatch, "measure", fail)
     config = configure()
-    estimate.request(config)
+    supervisor.measure(config)
     (key,) = estimate.pending()
     estimate.measure_estimate(key)
     assert message in estimate.problem(config)
     assert estimate.get(config) is None
     assert estimate.next_request(busy=False) is None
-    estimate.request(config)
+    supervisor.measure(config)
     assert estimate.pending() == []
     made_older(estimate._result(key), estimate.RETRY_SECONDS + 1)
     assert estimate.problem(config) == ""
-    estimate.request(config)
+    supervisor.measure(config)
     assert estimate.next_request(busy=False) == key
 
 
 def test_a_killed_measurement_is_a_failure(configure):
     config = configure()
-    estimate.request(config)
+    supervisor.measure(config)
     (key,) = estimate.pending()
     estimate.note_end(key, -9)
     assert "memory" in estimate.problem(config)
@@ -220,14 +220,14 @@ def test_a_damaged_file_is_measured_anew(configure, content):
     estimate._result(estimate.key_of(config)).write_text(content)
     assert estimate.get(config) is None
     assert estimate.problem(config) == ""
-    estimate.request(config)
+    supervisor.measure(config)
     assert estimate.next_request(busy=False) == estimate.key_of(config)
 
 
 def test_what_was_measured_beside_a_run_is_measured_again_when_none_is_computed(configure):
     config = configure()
     keep(config, estimate=FOUND.model_copy(update={"busy": True}))
-    estimate.request(config)
+    supervisor.measure(config)
     assert estimate.next_request(busy=True) is None
     assert estimate.next_request(busy=False) == estimate.key_of(config)
     keep(config, estimate=FOUND)
@@ -239,10 +239,10 @@ def test_the_latest_request_comes_first_and_old_ones_are_dropped(configure):
     configs = [configure(subset=50 + number) for number in range(3)]
     keys = [estimate.key_of(config) for config in configs]
     for number, config in enumerate(configs):
-        estimate.request(config)
+        supervisor.measure(config)
         made_older(estimate.requests_folder() / f"{keys[number]}.json", 10 - 3 * number)
     assert estimate.pending() == keys[::-1]
-    estimate.request(configs[0])
+    supervisor.measure(configs[0])
     assert estimate.pending() == [keys[0], keys[2], keys[1]]
     made_older(estimate.requests_folder() / f"{keys[2]}.json", estimate.WANTED_SECONDS)
     assert estimate.pending() == [keys[0], keys[1]]
@@ -273,7 +273,7 @@ def test_the_oldest_are_forgotten(configure, monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there():
     config = TrainConfig(device="cuda")
-    for function in (estimate.get, estimate.request, estimate.problem):
+    for function in (estimate.get, supervisor.measure, estimate.problem):
         with pytest.raises(DeviceError, match="no 'cuda' device"):
             function(config)
 

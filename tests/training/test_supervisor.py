@@ -112,7 +112,7 @@ def test_a_life_of_supervisors(make, configure, started, home):
 
     # What somebody asks for is measured meanwhile, by a process of its own.
     wanted = configure(subset=200)
-    estimate.request(wanted)
+    supervisor.measure(wanted)
     found = _until(lambda: estimate.get(wanted))
     assert found.busy
     assert requests.pending() == [last.id]
@@ -309,7 +309,7 @@ def test_one_estimate_at_a_time_and_none_for_ever(at_work, configure, monkeypatc
     monkeypatch.setattr(supervisor, "ensure", lambda: None)
     one, two = configure(subset=40), configure(subset=50)
     for config in (one, two):
-        estimate.request(config)
+        supervisor.measure(config)
     at_work._measure()
     key, process, begun = at_work.measuring
     assert key in estimate.pending()

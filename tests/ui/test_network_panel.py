@@ -52,7 +52,7 @@ def metrics(app):
 
 def keep(found=None, failure="", **values):
     key = estimate.key_of(TrainConfig.parse(values))
-    estimate._keep(key, estimate._Entry(estimate=found, failure=failure))
+    estimate.keep(key, estimate.EstimateAnswer(estimate=found, failure=failure))
 
 
 def test_layers_and_sums():

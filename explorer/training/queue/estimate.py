@@ -13,12 +13,13 @@ import re
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import explorer
-from explorer.errors import ConfigError, ExplorerError
+from explorer import devices
+from explorer.errors import ConfigError
 from explorer.files import write_bytes, write_json
 from explorer.paths import home
 
@@ -33,6 +34,10 @@ REPEAT_SECONDS = 1.0
 RETRY_SECONDS = 3600.0
 """A failure holds for so long, as memory may have become free since."""
 _KEY = re.compile(r"[0-9a-f]{32}")
+
+
+TIMED = ("dataset", "model", "options", "optimizer", "loss", "subset", "flip", "flip_order", "erase_fill", "precision")
+"""What decides the time of a step, besides what `timed_config` computes."""
 
 
 class Estimate(BaseModel):
@@ -72,7 +77,7 @@ class Estimate(BaseModel):
         return self.seconds_per_epoch + self.evaluation_seconds
 
 
-class _Entry(BaseModel):
+class EstimateAnswer(BaseModel):
     """What a file of results holds: an estimate, or why there is none."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -109,10 +114,15 @@ def problem(config: "TrainConfig") -> str:
     return entry.failure if entry else ""
 
 
-def request(config: "TrainConfig") -> None:
-    """Have a configuration measured unless that is done or asked for already; returns at once.
+def request(config: "TrainConfig") -> bool:
+    """Ask the supervisor to measure a configuration, unless that is done or asked for already.
 
     To be repeated while the answer is wanted. What was measured beside a run is measured again once none is computed.
+
+    Returns
+    -------
+    bool
+        Whether an answer is awaited.
 
     Raises
     ------
@@ -121,19 +131,16 @@ def request(config: "TrainConfig") -> None:
     ConfigError
         The request cannot be saved.
     """
-    from explorer.training.queue import supervisor
-    from explorer.training.queue.stopwatch import timed_config
-
     key = key_of(config)
     if (found := _read(key)) and not _is_busy(found):
-        return
+        return False
     path = requests_folder() / f"{key}.json"
     try:
         if not path.exists():
             write_bytes(path, timed_config(config).model_dump_json().encode())
         elif _age(path) > REPEAT_SECONDS:
             os.utime(path)
-        supervisor.ensure()
+        return True
     except OSError as error:
         raise ConfigError(f"The time cannot be measured: {error.strerror or error}.") from None
 
@@ -173,30 +180,12 @@ def withdraw(key: str) -> None:
     (requests_folder() / f"{key}.json").unlink(missing_ok=True)
 
 
-def measure_estimate(key: str) -> None:
-    """Meet a request, in a process of its own; whatever goes wrong is kept as the answer."""
-    from explorer.training.config import TrainConfig
-    from explorer.training.queue.stopwatch import measure
-
-    try:
-        config = TrainConfig.parse_json((requests_folder() / f"{key}.json").read_bytes())
-    except (OSError, ExplorerError):
-        return withdraw(key)
-    try:
-        entry = _Entry(estimate=measure(config))
-    except ExplorerError as error:
-        entry = _Entry(failure=str(error))
-    except Exception as error:
-        entry = _Entry(failure=_explain(error))
-    return _keep(key, entry)
-
-
 def note_end(key: str, exitcode: int, too_long: bool = False) -> None:
     """Close a request whose process has ended, and say so where it ended without a word."""
     if too_long:
-        _keep(key, _Entry(failure="A single step takes so long that the time of an epoch was not measured."))
+        keep(key, EstimateAnswer(failure="A single step takes so long that the time of an epoch was not measured."))
     elif exitcode and _read(key) is None:
-        _keep(key, _Entry(failure="The measurement ended without an answer, most likely for lack of memory."))
+        keep(key, EstimateAnswer(failure="The measurement ended without an answer, most likely for lack of memory."))
     withdraw(key)
 
 
@@ -204,21 +193,35 @@ def key_of(config: "TrainConfig") -> str:
     """Return the name under which the time of a configuration is kept on this computer with these versions."""
     import torch
 
-    from explorer.training.queue.stopwatch import timed_config
-
     place = {"torch": torch.__version__, "explorer": explorer.__version__, "computer": platform.node()}
     text = json.dumps(timed_config(config).model_dump(mode="json") | place, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _explain(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
-        return "There is not enough memory to train this. Choose a smaller batch size or model."
-    return f"The time could not be measured ({type(error).__name__}: {text[:200]})."
+def timed_config(config: "TrainConfig") -> "TrainConfig":
+    """Return the configuration with everything left out or made alike that does not change the time of a step.
+
+    The learning rate is tiny, so that no measurement diverges.
+
+    Raises
+    ------
+    DeviceError
+        This machine has no such device.
+    """
+    from explorer.training.config import TrainConfig
+    from explorer.training.threads import choose_threads
+
+    values: dict[str, Any] = {name: getattr(config, name) for name in TIMED}
+    values["batch_size"] = min(config.batch_size, config.subset)
+    values["device"] = devices.resolve(config.device).type
+    values["threads"] = choose_threads(config)
+    values |= {"shift": 2 if config.shift else 0, "erase": 0.5 if config.erase else 0.0}
+    values |= {"adversarial": 0.1 if config.adversarial else 0.0}
+    values |= {"ema": 0.99 if config.ema else 0.0, "learning_rate": 1e-5}
+    return TrainConfig.parse(values)
 
 
-def _is_busy(entry: _Entry) -> bool:
+def _is_busy(entry: EstimateAnswer) -> bool:
     return entry.estimate is not None and entry.estimate.busy
 
 
@@ -226,17 +229,17 @@ def _result(key: str) -> Path:
     return folder() / f"{key}.json"
 
 
-def _read(key: str) -> _Entry | None:
+def _read(key: str) -> EstimateAnswer | None:
     """Return what a file says; one that is damaged, or a failure of long ago, says nothing."""
     try:
-        entry = _Entry.model_validate_json(_result(key).read_bytes())
+        entry = EstimateAnswer.model_validate_json(_result(key).read_bytes())
     except (OSError, ValidationError):
         return None
     recent = bool(entry.failure) and _age(_result(key)) < RETRY_SECONDS
     return entry if entry.estimate or recent else None
 
 
-def _keep(key: str, entry: _Entry) -> None:
+def keep(key: str, entry: EstimateAnswer) -> None:
     """Write a result and forget the oldest ones."""
     with suppress(OSError):
         write_json(_result(key), entry.model_dump(mode="json"))

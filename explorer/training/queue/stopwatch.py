@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,18 +11,15 @@ from explorer import devices
 from explorer.analysis.evaluation.predictions import predict
 from explorer.data import catalog
 from explorer.data.splits import load_split
-from explorer.errors import RunError
+from explorer.errors import ExplorerError, RunError
 from explorer.store.checkpoints import Classifier, library_versions
 from explorer.training.config import TrainConfig
 from explorer.training.loop import train
-from explorer.training.queue import requests
-from explorer.training.queue.estimate import Estimate
+from explorer.training.queue import estimate, requests
+from explorer.training.queue.estimate import Estimate, timed_config
 from explorer.training.records import Step
 from explorer.training.state import TrainingState
-from explorer.training.threads import choose_threads
 
-TIMED = ("dataset", "model", "options", "optimizer", "loss", "subset", "flip", "flip_order", "erase_fill", "precision")
-"""What decides the time of a step, besides what `timed_config` computes."""
 BLOCK_SECONDS = 0.05
 WARM_SECONDS = 0.1
 MEASURE_SECONDS = 0.5
@@ -66,6 +62,21 @@ class _Pace:
         return cls(mean, min(mean, float(low)), max(mean, float(high)))
 
 
+def measure_estimate(key: str) -> None:
+    """Meet a request, in a process of its own; whatever goes wrong is kept as the answer."""
+    try:
+        config = TrainConfig.parse_json((estimate.requests_folder() / f"{key}.json").read_bytes())
+    except (OSError, ExplorerError):
+        return estimate.withdraw(key)
+    try:
+        entry = estimate.EstimateAnswer(estimate=measure(config))
+    except ExplorerError as error:
+        entry = estimate.EstimateAnswer(failure=str(error))
+    except Exception as error:
+        entry = estimate.EstimateAnswer(failure=_explain(error))
+    return estimate.keep(key, entry)
+
+
 def measure(config: TrainConfig) -> Estimate:
     """Train for about half a second, evaluate for a quarter, and scale both to an epoch.
 
@@ -96,26 +107,6 @@ def measure(config: TrainConfig) -> Estimate:
         device=devices.title(device),
         versions=library_versions(),
     )
-
-
-def timed_config(config: TrainConfig) -> TrainConfig:
-    """Return the configuration with everything left out or made alike that does not change the time of a step.
-
-    The learning rate is tiny, so that no measurement diverges.
-
-    Raises
-    ------
-    DeviceError
-        This machine has no such device.
-    """
-    values: dict[str, Any] = {name: getattr(config, name) for name in TIMED}
-    values["batch_size"] = min(config.batch_size, config.subset)
-    values["device"] = devices.resolve(config.device).type
-    values["threads"] = choose_threads(config)
-    values |= {"shift": 2 if config.shift else 0, "erase": 0.5 if config.erase else 0.0}
-    values |= {"adversarial": 0.1 if config.adversarial else 0.0}
-    values |= {"ema": 0.99 if config.ema else 0.0, "learning_rate": 1e-5}
-    return TrainConfig.parse(values)
 
 
 def _time_steps(config: TrainConfig, state: TrainingState) -> list[_Block]:
@@ -199,3 +190,10 @@ def _wait_for(device: torch.device) -> None:
     """Let a graphics processor finish what it was given."""
     if device.type != "cpu":
         torch.accelerator.synchronize()
+
+
+def _explain(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return "There is not enough memory to train this. Choose a smaller batch size or model."
+    return f"The time could not be measured ({type(error).__name__}: {text[:200]})."

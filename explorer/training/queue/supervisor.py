@@ -13,6 +13,7 @@ import threading
 import time
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -22,6 +23,9 @@ from explorer.store import groups, runs
 from explorer.store.runs import Run
 from explorer.training.queue import estimate, requests
 from explorer.training.queue.requests import LOOK_SECONDS, WatchedFolder
+
+if TYPE_CHECKING:
+    from explorer.training.config import TrainConfig
 
 POLL_SECONDS = 0.02
 START_SECONDS = 10.0
@@ -40,6 +44,20 @@ PRELOAD = [
     "tensorboard.summary.writer.record_writer",
     "PIL.ImageDraw",
 ]
+
+
+def measure(config: "TrainConfig") -> None:
+    """Have the time of a configuration measured unless it is known; returns at once.
+
+    To be repeated while the answer is wanted.
+
+    Raises
+    ------
+    ExplorerError
+        This machine has no such device, or the request cannot be saved.
+    """
+    if estimate.request(config):
+        ensure()
 
 
 def submit(run: Run) -> None:
@@ -246,7 +264,9 @@ def _measure(key: str) -> None:
     from explorer.training.queue.worker import let_others_go_first
 
     let_others_go_first()  # as the training will
-    estimate.measure_estimate(key)
+    from explorer.training.queue import stopwatch
+
+    stopwatch.measure_estimate(key)
 
 
 def _do_nothing() -> None:

@@ -33,6 +33,7 @@ from explorer.ui.charts.specs import (
 )
 from explorer.ui.kit import theme
 from explorer.ui.kit.figure import Cell
+from explorer.ui.kit.seed_groups import LearningCurve
 
 TRAINING, VALIDATION = "training", "validation"
 MAX_STEPS = 200
@@ -211,25 +212,6 @@ HEIGHT = 250
 COMPARISON_TRAINING, COMPARISON_VALIDATION = "training", "validation"
 SHORT = 20
 """Characters of a label of which two stand side by side in a legend."""
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """The learning curve of one run, or the mean of several that differ in their seed alone.
-
-    Attributes
-    ----------
-    label : str
-        Name in the legend, different from that of every other run.
-    epochs : sequence of dict
-        Lines of the history, one an epoch.
-    seeds : sequence of sequence of dict
-        Those of each run that the mean is over; empty for a single run.
-    """
-
-    label: str
-    epochs: Sequence[Mapping[str, Any]]
-    seeds: Sequence[Sequence[Mapping[str, Any]]] = ()
 
 
 @dataclass(frozen=True)

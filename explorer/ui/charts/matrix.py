@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -14,9 +14,9 @@ from explorer.analysis.evaluation.confusion import ConfusionMatrix
 from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
 from explorer.ui.kit import numbers as kit_numbers
 from explorer.ui.kit import theme
+from explorer.ui.kit.explanations import MatrixView
 from explorer.ui.kit.figure import Cell
 
-MatrixView = Literal["Counts", "By row", "By column"]
 MATRIX_VIEWS: tuple[MatrixView, ...] = ("Counts", "By row", "By column")
 HEIGHT = 320
 SHADES = 256

@@ -15,10 +15,10 @@ from explorer.analysis.evaluation.confusion import ClassElements, ConfusionMatri
 from explorer.analysis.evaluation.mistakes import ordered
 from explorer.analysis.evaluation.predictions import IntArray, Predictions
 from explorer.ui import charts
-from explorer.ui.charts.matrix import MatrixView
 from explorer.ui.evaluate import images
 from explorer.ui.evaluate.scope import Judged, Scope, true_names
 from explorer.ui.kit import address, controls, explanations, figure, numbers, theme
+from explorer.ui.kit.explanations import MatrixView
 from explorer.ui.kit.text import html_text, markdown, shorten
 
 ELSE = "x"

@@ -20,7 +20,7 @@ from explorer.ui.experiments.filling import FIELD, FIRST_FIELD, FIRST_SEEDS, KEY
 from explorer.ui.kit import preset_menu, run_text
 from explorer.ui.kit.options_form import options_form
 from explorer.ui.kit.text import choice, label, markdown, shorten
-from explorer.ui.train.form import ONLY_WITH
+from explorer.ui.kit.training_form import ONLY_WITH
 
 COMMON = ("optimizer", "learning_rate", "momentum", "batch_size", "epochs", "subset")
 SHOWN_CHANGES = 200

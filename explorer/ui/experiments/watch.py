@@ -12,10 +12,9 @@ from explorer.training.queue import steering, supervisor
 from explorer.ui.charts import duel as drawings
 from explorer.ui.experiments import curves, progress
 from explorer.ui.experiments.progress import DuelProgress, is_computed_together, look
-from explorer.ui.kit import address, messages, numbers
+from explorer.ui.kit import address, messages, numbers, state
 from explorer.ui.kit.figure import beside, figure, look_at
 from explorer.ui.kit.text import markdown
-from explorer.ui.train.watch import may_discard, note_started
 
 __all__ = ["choose", "follow", "watch"]
 
@@ -29,7 +28,7 @@ _DUEL = "duel"
 
 def follow(duel: Duel) -> None:
     """Make a duel the one that is watched; before the page shows the choice of duels."""
-    note_started(run_id for side in duels.SIDES for run_id in duel.runs[side])
+    state.note_started(run_id for side in duels.SIDES for run_id in duel.runs[side])
     st.session_state[_DUEL] = duel.id
     address.touched(_DUEL)
     look_at(PLACE)
@@ -213,7 +212,7 @@ def discard_button(standing: DuelProgress) -> None:
     with st.popover("Discard", icon=":material/delete:", key="duel-discard-popover"):
         st.markdown("All its runs stop and go to the bin, from where the page Runs can bring them back.")
         ids = [run.run.id for run in standing.runs]
-        sure = may_discard(f"duel-discard-sure-{standing.duel.id}", ids)
+        sure = state.may_discard(f"duel-discard-sure-{standing.duel.id}", ids)
         _button("Discard this duel", None, discard, standing, disabled=not sure, primary=True)
 
 

@@ -32,7 +32,18 @@ from explorer.ui.charts.adversarial import GREYS
 from explorer.ui.charts.probabilities import response_chart, response_table
 from explorer.ui.explain.choice import Question
 from explorer.ui.explain.grid import coloured
-from explorer.ui.kit import address, background, cache, checkpoints, controls, figure, messages, numbers, state
+from explorer.ui.kit import (
+    address,
+    background,
+    cache,
+    checkpoints,
+    controls,
+    figure,
+    messages,
+    numbers,
+    state,
+    training_form,
+)
 from explorer.ui.kit.background import Steps, WorkProgress
 from explorer.ui.kit.images import img_tag
 from explorer.ui.kit.models import classifier, computing
@@ -295,9 +306,7 @@ def _defended(question: Question) -> Sequence[tuple[str, dict[str, str]]]:
 
 
 def _open(config: dict[str, Any]) -> None:
-    from explorer.ui.train import form
-
-    form.open_with(config)
+    training_form.open_with(config)
 
 
 TYPICAL = 0.05

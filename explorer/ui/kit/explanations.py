@@ -1,6 +1,7 @@
 """What the figures mean, in plain words and with the user's own numbers. Markdown, names escaped."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 from explorer.analysis.evaluation.confusion import ClassElements, ConfusionMatrix
 from explorer.analysis.evaluation.intervals import wilson
 from explorer.analysis.faithfulness.randomisation import is_constant
-from explorer.ui.charts.matrix import MatrixView
 from explorer.ui.kit import numbers
 from explorer.ui.kit.numbers import count, many, percent
 from explorer.ui.kit.text import markdown
+
+MatrixView = Literal["Counts", "By row", "By column"]
+
 
 METHODS = {
     "input-gradient": "Input gradient",

@@ -1,18 +1,37 @@
 """Runs that differ in their seed alone, taken together: the mean of their curves, mean and spread of their accuracy."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from explorer.experiments.seeds import Spread, spread
 from explorer.store import summaries
 from explorer.store.summaries import Summary
-from explorer.ui.charts.learning_curves import LearningCurve
 from explorer.ui.kit import numbers, run_text
 
 FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 Group = Sequence[Summary]
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """The learning curve of one run, or the mean of several that differ in their seed alone.
+
+    Attributes
+    ----------
+    label : str
+        Name in the legend, different from that of every other run.
+    epochs : sequence of dict
+        Lines of the history, one an epoch.
+    seeds : sequence of sequence of dict
+        Those of each run that the mean is over; empty for a single run.
+    """
+
+    label: str
+    epochs: Sequence[Mapping[str, Any]]
+    seeds: Sequence[Sequence[Mapping[str, Any]]] = ()
 
 
 def by_settings(runs: Sequence[Summary]) -> list[Group]:

@@ -1,6 +1,6 @@
 """What all pages share (data set, checkpoint, epoch, split), and the links between pages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -17,6 +17,8 @@ SHARED = ("dataset", "checkpoint", "epoch", "split")
 
 _LINK = "state:link"
 _SELECTION = "state:selection"
+
+_STARTED = "watch:started"
 
 
 @dataclass(frozen=True)
@@ -114,3 +116,15 @@ def _query(parameters: Mapping[str, str | int]) -> dict[str, str]:
         query.pop("checkpoint", None)
         query.pop("epoch", None)
     return query | {name: str(value) for name, value in parameters.items()}
+
+
+def note_started(ids: Iterable[str]) -> None:
+    """Remember that this session has started runs, so that it may discard them without being asked twice."""
+    st.session_state.setdefault(_STARTED, set()).update(ids)
+
+
+def may_discard(key: str, ids: Iterable[str]) -> bool:
+    """Whether this session has started all of these runs; else whether the user says so, by a box shown here."""
+    return st.session_state.get(_STARTED, set()).issuperset(ids) or st.checkbox(
+        "It was not started in this window and may be somebody else's. Discard it nevertheless.", key=key
+    )

@@ -5,13 +5,14 @@ Streamlit themes a chart by itself; these functions serve what it cannot know, s
 
 import tomllib
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
+from explorer.paths import ROOT
+
 Mode = Literal["light", "dark"]
-CONFIG = Path(__file__).resolve().parent.parent / ".streamlit" / "config.toml"
+CONFIG = ROOT / "explorer" / ".streamlit" / "config.toml"
 
 
 @cache

@@ -4,6 +4,7 @@ Whoever has one asks for it; the form's widgets take it on at the beginning of t
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -27,6 +28,37 @@ _CHANGED = "train:changed"
 _VALUES = "train:values"
 _NOTE = "train:note"
 _PROBLEM = "train:problem"
+
+
+ONLY_WITH = {
+    "momentum": ("optimizer", ("momentum", "nesterov")),
+    "step_epochs": ("schedule", ("step",)),
+    "step_factor": ("schedule", ("step",)),
+    "warmup": ("schedule", ("one-cycle",)),
+    "label_smoothing": ("loss", ("cross-entropy",)),
+    "flip_order": ("flip", (True,)),
+}
+"""Fields that mean something only with certain values of a field shown before them."""
+
+
+def fill(config: Mapping[str, Any]) -> None:
+    """Set the form, and with it the sidebar's data set, from a configuration; nothing is started.
+
+    To be called in a callback. Fields that are missing get their defaults, but a missing data set leaves the
+    sidebar's. From other pages `open_with` is shorter.
+
+    Raises
+    ------
+    ConfigError
+        A field is unknown or out of range; the form stays as it is.
+    """
+    ask(TrainConfig.parse(config))
+
+
+def open_with(config: Mapping[str, Any]) -> None:
+    """Open the page Train, in a callback of another page, with its form set as by `fill`."""
+    fill(config)
+    state.go("train", **parameters(TrainConfig.parse(config)))
 
 
 def ask(config: TrainConfig) -> None:

@@ -13,7 +13,7 @@ from explorer.store import groups, runs, summaries
 from explorer.store.runs import ACTIVE, Run
 from explorer.store.summaries import Summary
 from explorer.training.queue import steering
-from explorer.ui.kit import numbers, run_text
+from explorer.ui.kit import numbers, run_text, training_form
 from explorer.ui.kit.text import markdown, plain, shorten
 from explorer.ui.runs import table
 
@@ -80,10 +80,8 @@ def empty_bin() -> None:
 
 def use_settings(config: Mapping[str, Any]) -> None:
     """Open the page Train with its form filled in as for a run."""
-    from explorer.ui.train import form
-
     with answered():
-        form.open_with(config)
+        training_form.open_with(config)
 
 
 def name_of(run: Run) -> str:

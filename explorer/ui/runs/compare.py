@@ -11,9 +11,10 @@ from explorer.store import summaries
 from explorer.store.runs import ACTIVE
 from explorer.store.summaries import Summary
 from explorer.ui.charts import learning_curves
-from explorer.ui.charts.learning_curves import MAX_RUNS, Axis, LearningCurve, Point, Quantity
+from explorer.ui.charts.learning_curves import MAX_RUNS, Axis, Point, Quantity
 from explorer.ui.kit import controls, numbers, run_text, seed_groups
 from explorer.ui.kit.figure import beside, figure
+from explorer.ui.kit.seed_groups import LearningCurve
 from explorer.ui.kit.text import markdown, plain, shorten
 
 POLL_SECONDS = 2.0

@@ -38,12 +38,13 @@ from functools import partial
 from explorer.store import summaries
 from explorer.store.losses import FIELDS
 from explorer.ui.charts import learning_curves
-from explorer.ui.charts.learning_curves import LearningCurve, Quantity, rate_curve
+from explorer.ui.charts.learning_curves import Quantity, rate_curve
 from explorer.ui.charts.specs import HEIGHT
 from explorer.ui.kit import figure, numbers, run_text, seed_groups
 from explorer.ui.kit.figure import Table, beside, csv_text
 from explorer.ui.kit.run_history import Line
 from explorer.ui.kit.run_text import rate
+from explorer.ui.kit.seed_groups import LearningCurve
 
 COUNT = 12
 SEED = 12

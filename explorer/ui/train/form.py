@@ -14,10 +14,10 @@ from explorer.training.config import TrainConfig
 from explorer.training.initial import fits
 from explorer.training.plan import Plan, make_plan
 from explorer.training.presets import COURSEWORK, SHIPPED, Preset, presets
-from explorer.ui.kit import checkpoints, numbers, preset_menu, run_text, state, training_form
+from explorer.ui.kit import checkpoints, numbers, preset_menu, run_text, training_form
 from explorer.ui.kit.options_form import options_form
 from explorer.ui.kit.text import label, markdown, shorten
-from explorer.ui.kit.training_form import KEY, START
+from explorer.ui.kit.training_form import KEY, ONLY_WITH, START
 from explorer.ui.train import watch
 
 FIRST = ("optimizer", "learning_rate", "momentum", "epochs")
@@ -35,15 +35,6 @@ MORE = tuple(
     name for name in TrainConfig.model_fields if name not in (*ELSEWHERE, *FIRST, *sum(EXPANDERS.values(), ()))
 )
 """All other fields, new ones included."""
-ONLY_WITH = {
-    "momentum": ("optimizer", ("momentum", "nesterov")),
-    "step_epochs": ("schedule", ("step",)),
-    "step_factor": ("schedule", ("step",)),
-    "warmup": ("schedule", ("one-cycle",)),
-    "label_smoothing": ("loss", ("cross-entropy",)),
-    "flip_order": ("flip", (True,)),
-}
-"""Fields that mean something only with certain values of a field shown before them."""
 SHOWN_CHANGES = 200
 """Characters."""
 
@@ -54,26 +45,6 @@ class Checked(NamedTuple):
     config: TrainConfig | None
     problem: str
     plan: Plan | None
-
-
-def fill(config: Mapping[str, Any]) -> None:
-    """Set the form, and with it the sidebar's data set, from a configuration; nothing is started.
-
-    To be called in a callback. Fields that are missing get their defaults, but a missing data set leaves the
-    sidebar's. From other pages `open_with` is shorter.
-
-    Raises
-    ------
-    ConfigError
-        A field is unknown or out of range; the form stays as it is.
-    """
-    training_form.ask(TrainConfig.parse(config))
-
-
-def open_with(config: Mapping[str, Any]) -> None:
-    """Open the page Train, in a callback of another page, with its form set as by `fill`."""
-    fill(config)
-    state.go("train", **training_form.parameters(TrainConfig.parse(config)))
 
 
 def show(dataset: str) -> Checked:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.data import catalog
 from explorer.errors import ExplorerError
-from explorer.training.queue import estimate
+from explorer.training.queue import estimate, supervisor
 from explorer.training.queue.estimate import Estimate
 from explorer.ui.kit import numbers as kit_numbers
 from explorer.ui.kit.figure import numbers
@@ -104,7 +104,7 @@ def _table(layers: "tuple[Layer, ...]") -> None:
 def _is_awaited(config: "TrainConfig") -> bool:
     """Whether the time is still to be measured; having it measured is asked for."""
     try:
-        estimate.request(config)
+        supervisor.measure(config)
         return estimate.get(config) is None and not estimate.problem(config)
     except ExplorerError:
         return False

@@ -1,6 +1,6 @@
 """Watching a run: its progress, its curves, its newest epoch, and the buttons to steer it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -11,10 +11,9 @@ from explorer.store import runs, summaries
 from explorer.store.runs import ACTIVE, RESUMABLE, Run, Status
 from explorer.store.status import DIVERGED
 from explorer.training.queue import requests, steering
-from explorer.ui.kit import address, figure, messages, run_history, run_text, seed_groups, state
+from explorer.ui.kit import address, figure, messages, run_history, run_text, seed_groups, state, training_form
 from explorer.ui.kit.run_text import ICONS, damaged, describe, figures, next_epoch, rate
 from explorer.ui.kit.text import markdown
-from explorer.ui.runs import actions
 from explorer.ui.train.epoch import curves, newest, prepare
 
 __all__ = ["choose", "choose_view", "describe", "follow", "remember_problem", "show_problem", "watch"]
@@ -34,7 +33,7 @@ _PROBLEM = "run:problem"
 
 def follow(run: Run) -> None:
     """Make a run that this session has started the one that is watched; before the page shows the choice of runs."""
-    note_started([run.id])
+    state.note_started([run.id])
     st.session_state[_RUN] = run.id
     st.session_state[_VIEW] = TRAINING
     address.touched(_RUN)
@@ -185,7 +184,6 @@ def _title(run: Run) -> str:
 
 
 _DISCARDED = "watch:discarded"
-_STARTED = "watch:started"
 _RATE = "watch-rate"
 _USES: tuple[tuple[state.PageName, str, str], ...] = (
     ("evaluate", "Evaluate", ":material/query_stats:"),
@@ -230,18 +228,6 @@ def say_discarded() -> bool:
     return discarded
 
 
-def note_started(ids: Iterable[str]) -> None:
-    """Remember that this session has started runs, so that it may discard them without being asked twice."""
-    st.session_state.setdefault(_STARTED, set()).update(ids)
-
-
-def may_discard(key: str, ids: Iterable[str]) -> bool:
-    """Whether this session has started all of these runs; else whether the user says so, by a box shown here."""
-    return st.session_state.get(_STARTED, set()).issuperset(ids) or st.checkbox(
-        "It was not started in this window and may be somebody else's. Discard it nevertheless.", key=key
-    )
-
-
 def _end(run: Run, status: Status) -> None:
     pausing, ending = run.requests.asked("stop"), run.requests.asked("finish")
     st.button(
@@ -273,7 +259,7 @@ def _lower_rate(run: Run) -> None:
         type="primary",
         key="watch-lower-rate",
         help="Fills in the form as for this run, with a tenth of its learning rate; nothing is started yet.",
-        on_click=actions.use_settings,
+        on_click=training_form.fill,
         args=(run.config | {"learning_rate": lower},),
     )
 
@@ -329,7 +315,7 @@ def _open(page: state.PageName, **parameters: str | int) -> None:
 def _discard(run: Run) -> None:
     with st.popover("Discard", icon=":material/delete:", key="watch-discard-popover"):
         st.markdown("The run stops and goes to the bin, from where the page Runs can bring it back.")
-        sure = may_discard(f"watch-discard-sure-{run.id}", [run.id])
+        sure = state.may_discard(f"watch-discard-sure-{run.id}", [run.id])
         st.button(
             "Discard this run",
             key="watch-discard",
