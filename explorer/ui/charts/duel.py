@@ -36,6 +36,7 @@ from explorer.ui.charts.specs import (
 )
 from explorer.ui.kit import numbers, theme
 from explorer.ui.kit.figure import Cell
+from explorer.ui.kit.images import on_scale
 
 MAX_WIDE = 50
 """From this ratio of the greatest to the smallest loss on, its axis is logarithmic."""
@@ -416,6 +417,4 @@ def _axis(channel: Any, names: Sequence[str], title: str | None, **options: Any)
 
 def _colour(place: float, ramp: tuple[str, ...]) -> str:
     """Return the colour of a place from -1 to 1 as the browser mixes it."""
-    codes = np.array([[int(code[k : k + 2], 16) for k in (1, 3, 5)] for code in ramp])
-    stops = np.linspace(-1, 1, len(ramp))
-    return "#" + "".join(f"{round(np.interp(place, stops, channel)):02x}" for channel in codes.T)
+    return f"#{on_scale((place + 1) / 2, ramp).round().astype(np.uint8).tobytes().hex()}"

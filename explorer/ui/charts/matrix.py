@@ -16,6 +16,7 @@ from explorer.ui.kit import numbers as kit_numbers
 from explorer.ui.kit import theme
 from explorer.ui.kit.explanations import MatrixView
 from explorer.ui.kit.figure import Cell
+from explorer.ui.kit.images import on_scale
 
 MATRIX_VIEWS: tuple[MatrixView, ...] = ("Counts", "By row", "By column")
 HEIGHT = 320
@@ -179,11 +180,8 @@ def _cells(
 @lru_cache(maxsize=2)
 def _shades(mode: theme.Mode) -> list[tuple[str, str]]:
     """Return the colours of the scale in even steps, each with black or white, what can be read on it."""
-    stops = theme.sequential(mode)
-    ramp = np.array([[int(code[start : start + 2], 16) for start in (1, 3, 5)] for code in stops])
-    places = np.linspace(0, len(ramp) - 1, SHADES)
-    channels = [np.interp(places, np.arange(len(ramp)), channel).round().astype(int) for channel in ramp.T]
-    fills = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in zip(*channels, strict=True)]
+    colours = on_scale(np.linspace(0, 1, SHADES), theme.sequential(mode)).round().astype(np.uint8)
+    fills = [f"#{colour.tobytes().hex()}" for colour in colours]
     return [(fill, max(BLACK_AND_WHITE, key=lambda ink: theme.contrast(ink, fill))) for fill in fills]
 
 

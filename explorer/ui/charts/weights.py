@@ -274,4 +274,4 @@ def _scale(largest: float) -> str:
 
 
 def _ramp() -> list[list[float]]:
-    return [[int(code[start : start + 2], 16) / 255 for start in (1, 3, 5)] for code in theme.diverging()]
+    return [[channel / 255 for channel in theme.rgb(code)] for code in theme.diverging()]

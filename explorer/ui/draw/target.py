@@ -161,7 +161,7 @@ def painted(image: Grey, change: NDArray[np.float32]) -> Grey:
     from explorer.ui.kit import theme
 
     ends = [theme.diverging("light")[place] for place in (1, -2)]
-    cold, warm = (np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)], float) for code in ends)
+    cold, warm = (np.array(theme.rgb(code), float) for code in ends)
     strength = np.minimum(np.abs(change) / (np.abs(change).max() or 1.0), 1.0)[..., None] ** 0.7
     colour = np.where(change[..., None] > 0, warm, cold)
     ground = np.repeat(image[..., None], 3, axis=2) * 0.75

@@ -14,6 +14,7 @@ from explorer.ui.explain.choice import Aim, Question
 from explorer.ui.explain.methods import Chosen
 from explorer.ui.kit import explanations, messages, theme
 from explorer.ui.kit.answers import Explained
+from explorer.ui.kit.images import on_scale
 from explorer.ui.kit.numbers import many, percent, short, signed_figures
 from explorer.ui.kit.text import html_text, markdown
 from explorer.ui.kit.tiles import Note, Tile, tiles
@@ -47,7 +48,7 @@ def coloured(
     """
     share = np.clip(np.asarray(values, np.float64) / (limit or 1.0), -1, 1)
     place = np.abs(share) if sign == "absolute" else (share + 1) / 2
-    colours = _interpolated(place, ramp(sign))
+    colours = on_scale(place, ramp(sign))
     if under is not None:
         weight = (np.abs(share) ** _EMPHASIS)[..., None]
         colours = weight * colours + (1 - weight) * under[..., None].astype(np.float64)
@@ -68,12 +69,6 @@ def legend(sign: Sign) -> str:
         f'background:linear-gradient(to right,{",".join(ramp(sign))})"></div>'
         f'<div style="display:flex;justify-content:space-between">{marks}</div></div>'
     )
-
-
-def _interpolated(place: NDArray[np.float64], codes: tuple[str, ...]) -> NDArray[np.float64]:
-    stops = np.array([[int(code[at : at + 2], 16) for at in (1, 3, 5)] for code in codes], np.float64)
-    places = np.linspace(0, 1, len(stops))
-    return np.stack([np.interp(place, places, stops[:, channel]) for channel in range(3)], axis=-1)
 
 
 SMALL, LARGE = 3, 4

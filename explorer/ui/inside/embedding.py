@@ -160,7 +160,7 @@ def _thumbnails(images: results.Images, size: int) -> list[str]:
 def _tinted(images: results.Images, size: int, mode: theme.Mode, classes: int) -> list[str]:
     """Return the images as ink in the colour of their class on a ground that is not there."""
     part, _ = results.sample(images, size)
-    colours = [[int(code[at : at + 2], 16) for at in (1, 3, 5)] for code in theme.class_colours(classes, mode)]
+    colours = [theme.rgb(code) for code in theme.class_colours(classes, mode)]
     found = []
     for image, label in zip(part.images, part.labels, strict=True):
         ink = np.empty((*image.shape, 4), np.uint8)

@@ -7,10 +7,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.analysis.inside.filters import colour
 from explorer.ui.kit import theme
 from explorer.ui.kit.figure import Table, csv_text
-from explorer.ui.kit.images import img_tag, png
+from explorer.ui.kit.images import img_tag, on_scale, png
 from explorer.ui.kit.numbers import count
 from explorer.ui.kit.text import html_text
 
@@ -37,8 +36,8 @@ def painted(values: Values, largest: float) -> Colours:
     largest : float
         The end of the scale, which is symmetric: zero is its middle.
     """
-    found = colour(np.nan_to_num(values), largest, _ramp())
-    found[np.isnan(values)] = _rgb(theme.colour("backgroundColor"))
+    found = on_scale((np.nan_to_num(values) / (largest or 1.0) + 1) / 2, theme.diverging()).round().astype(np.uint8)
+    found[np.isnan(values)] = theme.rgb(theme.colour("backgroundColor"))
     return found
 
 
@@ -109,7 +108,7 @@ def framed(image: NDArray[np.uint8], box: tuple[int, int, int, int] | None, scal
     large = np.repeat(image.repeat(scale, axis=0).repeat(scale, axis=1)[..., None], 3, axis=2)
     if box is not None:
         top, left, bottom, right = (scale * box[0], scale * box[1], scale * (box[2] + 1) - 1, scale * (box[3] + 1) - 1)
-        accent = _rgb(theme.colour("primaryColor"))
+        accent = theme.rgb(theme.colour("primaryColor"))
         for line in (0, 1):
             large[top : bottom + 1, [left + line, right - line]] = accent
             large[[top + line, bottom - line], left : right + 1] = accent
@@ -141,14 +140,6 @@ def _file(label: str, data: Callable[[], str | bytes], file: str, mime: str) -> 
     st.download_button(
         label, data, file, mime, key=f"file-{file}", on_click="ignore", type="tertiary", icon=":material/download:"
     )
-
-
-def _ramp() -> list[list[float]]:
-    return [[channel / 255 for channel in _rgb(code)] for code in theme.diverging()]
-
-
-def _rgb(code: str) -> list[int]:
-    return [int(code[start : start + 2], 16) for start in (1, 3, 5)]
 
 
 Numbers = NDArray[np.floating]
@@ -260,7 +251,7 @@ def _number(value: float, label: str) -> str:
 
 
 def _cell(value: float, colour: Colours, padded: bool) -> str:
-    fill = theme.colour("borderColor") if padded else "#" + "".join(f"{int(channel):02x}" for channel in colour)
+    fill = theme.colour("borderColor") if padded else f"#{bytes(map(int, colour)).hex()}"
     style = f"background:{fill};color:{theme.ink_on(fill)};{RIGHT};padding:.12rem .25rem;min-width:2.1rem"
     return f'<td style="{style}">{text(value)}</td>'
 
@@ -276,7 +267,7 @@ def _boxed(colours: Colours, box: Box | None, scale: int) -> Colours:
         return large
     top, left, bottom, right = _within(box, colours.shape[:2])
     rows, columns = (scale * top, scale * (bottom + 1) - 1), (scale * left, scale * (right + 1) - 1)
-    ink = [int(theme.colour("textColor")[start : start + 2], 16) for start in (1, 3, 5)]
+    ink = theme.rgb(theme.colour("textColor"))
     large[rows[0] : rows[1] + 1, [columns[0], columns[1]]] = ink
     large[[rows[0], rows[1]], columns[0] : columns[1] + 1] = ink
     return large

@@ -2,8 +2,10 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -42,8 +44,12 @@ def img_tag(image: NDArray[np.uint8], scale: int, description: str) -> str:
 
 def map_tag(values: NDArray[np.floating], scale: int, description: str) -> str:
     """Return an `<img>` of a signed map (H, W) in the diverging colours, zero in the middle."""
-    ramp = np.array([[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in theme.diverging()])
     place = (values / (np.abs(values).max() or 1.0) + 1) / 2
-    stops = np.linspace(0, 1, len(ramp))
-    colours = np.stack([np.interp(place, stops, ramp[:, channel]) for channel in range(3)], axis=-1)
-    return img_tag(colours.round().astype(np.uint8), scale, description)
+    return img_tag(on_scale(place, theme.diverging()).round().astype(np.uint8), scale, description)
+
+
+def on_scale(places: npt.ArrayLike, colours: Sequence[str]) -> NDArray[np.float64]:
+    """Return the colours of places from 0 to 1 on a scale between colours `#rrggbb`: (...) to (..., 3), 0 to 255."""
+    stops = np.linspace(0, 1, len(colours))
+    channels = zip(*map(theme.rgb, colours), strict=True)
+    return np.stack([np.interp(places, stops, channel) for channel in channels], axis=-1)
