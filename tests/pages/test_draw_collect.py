@@ -15,7 +15,8 @@ from explorer.store.catalog import imported_folder
 from explorer.store.checkpoints import load_checkpoint
 from explorer.training.queue import supervisor
 from explorer.ui.canvas import SIDE, Drawing
-from explorer.ui.draw import challenges, known
+from explorer.ui.draw import challenges
+from explorer.ui.kit import reference
 
 KEY = "canvas:draw"
 NASTY = "<img src=x> *b*"
@@ -28,7 +29,7 @@ class Waiting:
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch):
-    monkeypatch.setattr(known, "job", lambda model, dataset: Waiting)
+    monkeypatch.setattr(reference, "job", lambda model, dataset: Waiting)
 
 
 @pytest.fixture
@@ -215,7 +216,7 @@ def test_a_flip_is_held_against_the_machine(page):
     found = app.session_state[challenges._ROUND]
     drawing = app.session_state[KEY]
     assert int(_probabilities(found.start).argmax()) == found.label
-    job = challenges.machine.search(_model(app), found.start)
+    job = challenges.search(_model(app), found.start)
     assert job.wait(60)
     assert job.result.flipped
     other = np.kron(job.result.image, np.ones((10, 10), np.uint8)).astype(np.uint8)
