@@ -176,7 +176,7 @@ def test_images_are_kept_beside_and_taken_away(open_page, run):
         app.button(key="keep-beside").click().run()
         assert app.button(key="keep-beside").disabled
     app.number_input(key="image").set_value(11).run()
-    assert app.query_params["beside"] == "4~9"
+    assert app.query_params["beside"] == "4,9"
     assert "the class below each image" in said(app)
     app.multiselect(key="beside-several").set_value(["9"]).run()
     assert not app.exception

@@ -99,6 +99,7 @@ def test_a_name_of_a_user_is_never_markup(open_page, run):
 
 
 def test_what_the_browser_sends_before_it_has_heard_of_a_choice_does_not_undo_it(open_page, run, monkeypatch):
+    monkeypatch.setattr("explorer.ui.kit.address.LATE_SECONDS", 3600)
     app = open_page("evaluate", split="validation")
     app.segmented_control(key="split").set_value("train").run()
     app.query_params["split"] = "validation"

@@ -77,8 +77,8 @@ def _create(dataset: str) -> None:
     except ExplorerError as error:
         say(str(error), problem=True)
         return
-    st.session_state[SET], st.session_state[_NAME] = made.id, ""
-    address.touched(SET)
+    st.session_state[_NAME] = ""
+    address.put(SET, made.id)
     say(f"The set {made.name} is empty so far: the next drawing that you keep goes into it.")
 
 

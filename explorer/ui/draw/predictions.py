@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 BESIDE = "models"
 """URL parameter: references of the others."""
-_WIDGET = "draw-models"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,21 +58,21 @@ def choose(selection: Selection) -> tuple[Model, ...]:
     first = cache.checkpoint(selection)
     found = checkpoints.load().entries
     offered = {one.reference: one for one in found if _fits(one, selection, first)}
-    chosen, unknown = address.adopt_names(BESIDE, list(offered), MOST - 1)
-    st.session_state[_WIDGET] = list(chosen)
+    chosen, unknown = address.adopt_several(BESIDE, lambda name: name in offered, most=MOST - 1)
     st.multiselect(
         "Compare with",
         list(offered),
         format_func=lambda reference: shorten(offered[reference].title, 40) if reference in offered else reference,
-        key=_WIDGET,
+        key=address.widget(BESIDE),
         max_selections=MOST - 1,
         placeholder="Other models" if offered else "No other model yet",
         disabled=not offered,
         help="Up to three other models of the same classes, on the same drawing.",
-        on_change=_take_over,
+        on_change=address.changed(BESIDE),
     )
     if unknown:
-        st.warning(f"There is no model “{markdown(unknown)}” for this data set here; it is left out.")
+        said = markdown(shorten(", ".join(unknown)))
+        st.warning(f"There is no model “{said}” for this data set here; it is left out.")
     title = next((one.title for one in found if one.reference == selection.checkpoint), str(selection.checkpoint))
     name = title if selection.epoch is None else f"{title}, epoch {selection.epoch}"
     others = [Model(reference, offered[reference].title, offered[reference].checkpoint) for reference in chosen]
@@ -83,10 +82,6 @@ def choose(selection: Selection) -> tuple[Model, ...]:
 def short(model: Model, selection_dataset: str) -> str:
     """Return a name for narrow places: of a shipped model without its data set."""
     return shorten(model.name.removeprefix(f"{catalog.base(selection_dataset)}-"), 22)
-
-
-def _take_over() -> None:
-    address.put(BESIDE, st.session_state[_WIDGET])
 
 
 def _fits(entry: Entry, selection: Selection, first: "Checkpoint") -> bool:

@@ -14,7 +14,7 @@ from explorer.errors import ImageError
 from explorer.ui.draw.predictions import CanvasPredictions, DrawChoices
 from explorer.ui.kit import address, answers, numbers, theme
 from explorer.ui.kit.images import img_tag
-from explorer.ui.kit.text import html_text, markdown
+from explorer.ui.kit.text import html_text, markdown, shorten
 
 OFF = "off"
 """URL parameter: the steps that are left out."""
@@ -30,9 +30,10 @@ _BAR = "height:6px;background:rgba(128,128,128,.25);border-radius:3px;margin:.15
 
 def steps() -> Steps:
     """Return the steps that are taken, by the URL or by what the user has switched."""
-    names, unknown = address.adopt_names(OFF, STEP_NAMES, len(STEP_NAMES))
+    names, unknown = address.adopt_several(OFF, lambda name: name in STEP_NAMES)
     if unknown:
-        st.warning(f"There is no step “{markdown(unknown)}” on the way to the model; it is ignored.")
+        said = markdown(shorten(", ".join(unknown)))
+        st.warning(f"There is no step “{said}” on the way to the model; it is ignored.")
     return Steps().without(*names)
 
 
@@ -71,9 +72,9 @@ def show(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
 def _switched(optional: tuple[str, ...]) -> None:
     """Take over the switches, in a callback; steps that this way does not have stay as they were."""
     taken = st.session_state[_WIDGET]
-    before = str(st.session_state.get(OFF, "")).split(",")
+    before = address.listed(str(st.session_state.get(OFF, "")))
     off = [name for name in STEP_NAMES if (name not in taken if name in optional else name in before)]
-    address.put(OFF, off)
+    address.put_several(OFF, off)
 
 
 def _switched_one(scene: DrawChoices, sight: CanvasPredictions) -> dict[str, tuple[int, float, float] | None]:

@@ -12,7 +12,7 @@ from explorer.data.preparation.pipeline import prepare_photo, read_picture
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
 from explorer.ui.draw import predict, predictions
-from explorer.ui.kit import drawing, numbers
+from explorer.ui.kit import address, drawing, numbers
 from explorer.ui.kit.text import markdown, plain, shorten
 
 IMAGE = "image"
@@ -40,10 +40,9 @@ def follow_link(dataset: str, split: str, classes: tuple[str, ...]) -> None:
     st.session_state[_FOLLOWED] = asked
     number = asked[2].removeprefix(MEAN)
     is_mean = number != asked[2]
-    known = number.isascii() and number.isdigit() and len(number) < 9
-    if known and not is_mean and int(number) < len(load_split(dataset, split)):
+    if not is_mean and address.is_row(number, len(load_split(dataset, split))):
         _put_row(dataset, split, int(number), classes)
-    elif known and is_mean and int(number) < len(classes):
+    elif is_mean and address.is_row(number, len(classes)):
         _put_mean(dataset, split, int(number), classes)
     else:
         st.session_state[_PROBLEM] = (

@@ -14,7 +14,7 @@ from explorer.errors import ExplorerError
 from explorer.ui.charts.calibration import bin_name, reliability_diagram, reliability_table
 from explorer.ui.evaluate import images
 from explorer.ui.evaluate.scope import Judged, Results, Scope
-from explorer.ui.kit import cache, controls, messages, numbers, state
+from explorer.ui.kit import address, cache, controls, messages, numbers, state
 from explorer.ui.kit.text import markdown
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _reliability(scope: Scope, left: DeltaGenerator, right: DeltaGenerator) -> N
             field=BIN,
             values=list(bins),
             value=chosen,
-            choose=partial(controls.put, BIN),
+            choose=partial(address.put, BIN),
             how_to_read=diagram(first),
             table=lambda: reliability_table(first),
         )
@@ -346,4 +346,4 @@ def show_rejection(scope: Scope, left: DeltaGenerator, right: DeltaGenerator) ->
 
 def _keep(percent: int | None) -> None:
     if percent is not None:
-        controls.put(KEEP, percent)
+        address.put(KEEP, percent)

@@ -113,8 +113,7 @@ def _fit(chosen: Selection) -> None:
 
 
 def _judge_on(value: str) -> None:
-    st.session_state[ON] = value
-    address.touched(ON)
+    address.put(ON, value)
 
 
 def _foreign(entry: Entry | None, dataset: str) -> str | None:
@@ -290,8 +289,7 @@ def choose_here(offered: tuple[Entry, ...]) -> None:
 
 
 def _take_over() -> None:
-    st.session_state[WITH] = st.session_state[_HERE]
-    address.touched(WITH)
+    address.put(WITH, st.session_state[_HERE])
 
 
 def _epoch(entry: Entry, chosen: Selection) -> int | None:
@@ -303,8 +301,7 @@ def _epoch(entry: Entry, chosen: Selection) -> int | None:
     best = entry.best_epoch if entry.best_epoch in epochs else epochs[-1]
     if st.session_state.get(_BEFORE) != entry.reference and not address.is_new(EPOCH):
         same = chosen.checkpoint == entry.reference and chosen.epoch == best
-        st.session_state[EPOCH] = epochs[0] if same and best != epochs[0] else epochs[-1] if same else best
-        address.touched(EPOCH)
+        address.put(EPOCH, epochs[0] if same and best != epochs[0] else epochs[-1] if same else best)
     st.session_state[_BEFORE] = entry.reference
     unknown = address.adopt(EPOCH, epochs, best)
     st.select_slider("Epoch of B", epochs, key=EPOCH, on_change=address.touched, args=(EPOCH,))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from explorer.ui.charts import duel
 from explorer.ui.evaluate import choice, images
 from explorer.ui.evaluate.scope import Scope, true_names
-from explorer.ui.kit import address, checkpoints, controls, state
+from explorer.ui.kit import address, checkpoints, state
 from explorer.ui.kit.numbers import count, many, percent
 from explorer.ui.kit.text import markdown, shorten
 
@@ -257,12 +257,12 @@ def _title(titles: dict[str, str], which: object) -> str:
 
 def _look(which: str) -> None:
     """Show the images behind a mark, in a callback."""
-    controls.put(VIEW, "images")
-    controls.put(BEHIND, which)
+    address.put(VIEW, "images")
+    address.put(BEHIND, which)
 
 
 def _look_menu() -> None:
-    controls.put(BEHIND, st.session_state[MENU])
+    address.put(BEHIND, st.session_state[MENU])
 
 
 def _look_cell(cell: int | None) -> None:

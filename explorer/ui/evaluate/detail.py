@@ -12,7 +12,7 @@ from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
 from explorer.ui import charts
 from explorer.ui.evaluate.scope import Judged, Scope, true_names
-from explorer.ui.kit import cache, drawing, explanations, figure, messages, numbers, state
+from explorer.ui.kit import address, cache, drawing, explanations, figure, messages, numbers, state
 from explorer.ui.kit.images import img_tag, map_tag
 from explorer.ui.kit.models import classifier, computing
 from explorer.ui.kit.text import markdown, shorten
@@ -68,9 +68,8 @@ def show(scope: Scope, row: int, rows: NDArray[np.int64] | None = None, gallery:
 
 def asked(scope: Scope) -> int | None:
     """Return the row that the URL names; None where it names none of this split."""
-    text = st.query_params.get(PARAMETER, "")
-    known = len(text) < 9 and text.isascii() and text.isdigit() and int(text) < scope.a.results.predictions.n
-    return int(text) if known else None
+    text = address.asked(PARAMETER)
+    return int(text) if address.is_row(text, scope.a.results.predictions.n) else None
 
 
 def close() -> None:

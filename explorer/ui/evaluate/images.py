@@ -84,7 +84,7 @@ def _page(rows: NDArray[np.int64], key: str) -> int:
     kept: int | None = st.session_state.get(slot)
     if kept != content or widget not in st.session_state or address.is_new(name):
         linked = kept in (None, content) or address.is_new(name)
-        asked = next((page for page in range(1, count + 1) if str(page) == st.query_params.get(name)), 1)
+        asked = next((page for page in range(1, count + 1) if str(page) == address.asked(name)), 1)
         st.session_state[slot], st.session_state[widget] = content, asked if linked else 1
     chosen = st.pagination(count, key=widget) if count > 1 else 1
     address.keep({name: chosen}, {name: 1})

@@ -263,13 +263,13 @@ def _clicks(part: Part | None) -> str:
 def _clicked(param: str, part: str) -> None:
     """Take over the cell that was clicked, and renew a part; a click beside the cells takes the choice back."""
     cell = _held(param)
-    controls.put(CELL, None if cell is None else Part(*cell).code)
+    address.put(CELL, None if cell is None else Part(*cell).code)
     _renew(part)
 
 
 def _put(code: str) -> None:
     """Choose a cell or a line of them, in a callback."""
-    controls.put(CELL, code)
+    address.put(CELL, code)
     _renew(SECTION)
 
 

@@ -14,7 +14,7 @@ from explorer.data import catalog
 from explorer.ui.charts import mistakes as drawing
 from explorer.ui.evaluate import images
 from explorer.ui.evaluate.scope import Scope, true_names
-from explorer.ui.kit import controls, state
+from explorer.ui.kit import address, controls, numbers, state
 from explorer.ui.kit.numbers import count
 from explorer.ui.kit.text import markdown
 
@@ -24,7 +24,6 @@ from explorer.analysis.evaluation.confusion import ConfusedPair
 from explorer.analysis.evaluation.intervals import Interval, wilson
 from explorer.analysis.evaluation.mistakes import Kind, Slices
 from explorer.ui.charts.mistakes import directions, slice_name
-from explorer.ui.kit import numbers
 from explorer.ui.kit.numbers import many, percent
 
 PAIRS = 4
@@ -81,7 +80,7 @@ def _pairs(scope: Scope, right: DeltaGenerator, true: int | None, called: int | 
     def choose(number: int | None) -> None:
         classes = (None, None) if number is None else both[number][:2]
         for key, value in zip((TRUE, CALLED), classes, strict=True):
-            controls.put(key, value)
+            address.put(key, value)
 
     with right:
         images.figure(
@@ -110,7 +109,7 @@ def _slices(scope: Scope, left: DeltaGenerator, right: DeltaGenerator) -> tuple[
             field="part",
             values=list(there),
             value=chosen,
-            choose=lambda part: controls.put(PART, part),
+            choose=lambda part: address.put(PART, part),
             how_to_read=slices_text(found),
             table=lambda: drawing.slices_table(found),
         )

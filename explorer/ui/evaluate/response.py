@@ -203,8 +203,7 @@ def _of_split(scope: Scope) -> OwnImage:
 
 
 def _choose(rows: "range | NDArray[np.int64]") -> None:
-    st.session_state[NUMBER] = int(random.choice(rows))
-    address.touched(NUMBER)
+    address.put(NUMBER, int(random.choice(rows)))
 
 
 def verdict(output: Answer, target: int | None, several: bool) -> str:

@@ -7,7 +7,6 @@ import streamlit as st
 
 from explorer.ui.charts.class_curves import DRAGGED, Frame, Grip, Place, visible
 from explorer.ui.kit import address
-from explorer.ui.kit.controls import put
 from explorer.ui.kit.text import markdown, shorten
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def dragged(chart: str) -> None:
     value = parse(str(place.get("threshold")))
     if value is not None:
         st.session_state[_OWN] = value
-        put(KEY, value)
+        address.put(KEY, value)
 
 
 def _dragged_place(state: Any) -> dict[str, Any]:
@@ -137,8 +136,8 @@ def _dragged_place(state: Any) -> dict[str, Any]:
 
 def _adopt_own() -> None:
     """Make a threshold of the URL one that can be chosen, as a place to which the point was dragged is."""
-    asked = st.query_params.get(KEY)
-    value = parse(asked) if asked is not None and address.is_new(KEY) else None
+    asked = address.asked(KEY)
+    value = parse(asked) if address.is_new(KEY) else None
     if value is not None:
         st.session_state[_OWN] = value
         if str(value) != asked:

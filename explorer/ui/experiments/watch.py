@@ -29,8 +29,7 @@ _DUEL = "duel"
 def follow(duel: Duel) -> None:
     """Make a duel the one that is watched; before the page shows the choice of duels."""
     state.note_started(run_id for side in duels.SIDES for run_id in duel.runs[side])
-    st.session_state[_DUEL] = duel.id
-    address.touched(_DUEL)
+    address.put(_DUEL, duel.id)
     look_at(PLACE)
 
 

@@ -84,7 +84,7 @@ def _one(question: Question) -> None:
         st.markdown(smallest(found, classes, target), width="stretch")
         if found.epsilon:
             levels = min(LEVELS[-1], math.ceil(found.epsilon * drawn.GREYS - 1e-9))
-            st.button("Show it", key="show-smallest", on_click=controls.put, args=(EPSILON, levels))
+            st.button("Show it", key="show-smallest", on_click=address.put, args=(EPSILON, levels))
     with right:
         help = f"The most by which a pixel may change: black is 0, white {drawn.GREYS}."
         level = controls.slide("Epsilon, in grey levels", LEVELS, DEFAULT, EPSILON, "%d", help)

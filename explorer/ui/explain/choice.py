@@ -247,11 +247,7 @@ def _brought(source: str, dataset: str) -> NDArray[np.uint8] | None:
 
 def _kept_beside(split: Split) -> list[str]:
     """Return the rows that stand beside the one that is chosen."""
-
-    def valid(name: str) -> bool:
-        return name.isascii() and name.isdecimal() and len(name) < 9 and int(name) < len(split)
-
-    return address.adopt_several(BESIDE, valid)[: MOST - 1]
+    return address.adopt_several(BESIDE, lambda name: address.is_row(name, len(split)), most=MOST - 1)[0]
 
 
 def _keep_beside(split: Split, row: int) -> None:
@@ -277,7 +273,6 @@ def _beside(split: Split, row: int | None) -> list[int]:
             on_change=address.changed(BESIDE),
             label_visibility="collapsed",
         )
-    address.keep_several(BESIDE)
     return [int(name) for name in names if int(name) != row]
 
 

@@ -166,7 +166,7 @@ def show(selection: Selection) -> None:
 def _trials(selection: Selection) -> list[Trial]:
     among = offered(selection)
     default = [usual(selection, among)]
-    codes = address.adopt_several(TRIALS, lambda code: code in among, default)
+    codes, _ = address.adopt_several(TRIALS, lambda code: code in among, default)
     st.multiselect(
         "Trials",
         list(among),
@@ -175,7 +175,6 @@ def _trials(selection: Selection) -> list[Trial]:
         on_change=address.changed(TRIALS),
         help="The networks whose gradients are compared: checkpoints, runs with other seeds, epochs of this run.",
     )
-    address.keep_several(TRIALS, default)
     return [among[code] for code in codes or default]
 
 
@@ -206,7 +205,7 @@ def _of(classes: Sequence[str]) -> Of:
 
 def _files() -> list[str]:
     """Let the user choose the files that are written on the way."""
-    kinds = address.adopt_several(FILES, lambda kind: kind in KINDS, ["csv"])
+    kinds, _ = address.adopt_several(FILES, lambda kind: kind in KINDS, ["csv"])
     st.pills(
         "Write all gradients to",
         list(KINDS),
@@ -217,7 +216,6 @@ def _files() -> list[str]:
         help="One row for each image: its place in the file of the data set, label, prediction and the gradient of "
         "each input, row by row. Of 10,000 images a CSV has about 100 MB.",
     )
-    address.keep_several(FILES, ["csv"])
     return kinds
 
 

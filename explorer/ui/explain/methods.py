@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 METHODS, OPTIONS = "methods", "options"
 """Widgets and URL parameters."""
 DEFAULT = ("input-gradient", "integrated-gradients", "occlusion", "grad-cam")
-_LONGEST = 4000
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ def choose(question: Question) -> tuple[Chosen, ...]:
     unsuitable = objections(question.chosen)
     suitable = [name for name in explanations.METHODS if name not in unsuitable]
     default = [name for name in DEFAULT if name in suitable]
-    unknown = address.unknown(METHODS, lambda name: name in explanations.METHODS)
-    names = address.adopt_several(METHODS, lambda name: name in suitable, default)
+    names, refused = address.adopt_several(METHODS, lambda name: name in suitable, default)
+    unknown = [name for name in refused if name not in explanations.METHODS]
     st.pills(
         "Methods",
         suitable,
@@ -67,7 +66,6 @@ def choose(question: Question) -> tuple[Chosen, ...]:
         label_visibility="collapsed",
         wrap=True,
     )
-    address.keep_several(METHODS, default)
     if unsuitable:
         reasons = "\n".join(f"- **{explanations.METHODS[name]}**: {markdown(why)}" for name, why in unsuitable.items())
         titles = ", ".join(explanations.METHODS[name] for name in unsuitable)
@@ -167,7 +165,7 @@ def _follow_link(kept: dict[str, dict[str, Any]]) -> None:
     if not address.is_new(OPTIONS):
         return
     kept.clear()
-    for name, values in _read(st.query_params.get(OPTIONS, "")).items():
+    for name, values in _read(address.asked(OPTIONS)).items():
         method = ALL.get(name)
         if method is None or not isinstance(values, dict):
             continue
@@ -182,7 +180,7 @@ def _follow_link(kept: dict[str, dict[str, Any]]) -> None:
 
 def _read(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text[:_LONGEST])
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -55,7 +55,8 @@ def _units(step: "LayerCall") -> tuple[int, ...]:
     what = "maps" if step.has_maps else "units"
     slot = f"{UNITS}-{step.key}"
     if slot not in st.session_state or address.is_new(UNITS):
-        st.session_state[slot] = _read(st.query_params.get(UNITS, ""), step.units)
+        asked = address.listed(address.asked(UNITS))
+        st.session_state[slot] = sorted(int(name) for name in asked if address.is_row(name, step.units))
     chosen = st.multiselect(
         f"Switch off {what}, 0 to {count(step.units - 1)}",
         range(step.units),
@@ -65,15 +66,8 @@ def _units(step: "LayerCall") -> tuple[int, ...]:
         help="Their output is set to zero, for every image and at every place.",
     )
     units = tuple(sorted(int(unit) for unit in chosen))
-    address.keep({UNITS: ",".join(map(str, units)) or None}, {})
+    address.keep({UNITS: address.joined(units)}, {UNITS: ""})
     return units
-
-
-def _read(text: str, units: int) -> list[int]:
-    """Read units from a URL, trusting nothing in it."""
-    parts = text[:2000].split(",")
-    found = {int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 7}
-    return sorted(unit for unit in found if unit < units)
 
 
 def _effect(subject: InspectedModel, size: int, step: "LayerCall", units: tuple[int, ...]) -> None:

@@ -197,8 +197,7 @@ def _of_split(subject: InspectedModel) -> ChosenImage:
 
 
 def _random(rows: NDArray[np.int64]) -> None:
-    st.session_state[IMAGE] = int(random.choice(rows))
-    address.touched(IMAGE)
+    address.put(IMAGE, int(random.choice(rows)))
 
 
 def _drawn(subject: InspectedModel) -> ChosenImage | None:

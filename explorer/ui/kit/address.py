@@ -4,23 +4,25 @@ Streamlit's `bind="query-params"` does the same with two differences that matter
 option, and what one page has bound is taken out of the URL when another is opened, which leaves a step in the
 browser's history at which Back shows the wrong thing. Widgets for which neither matters use `bind`.
 
-Around a widget with the same key: `adopt` before it, `touched` as its `on_change`, `keep` after it.
+Around a widget with the same key: `adopt` before it, `touched` as its `on_change`, `keep` after it. Several names
+stand in one parameter, with commas: `adopt_several` before the widget is all.
 """
 
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from explorer.ui.kit.text import shorten
-
 Option = TypeVar("Option")
 
 LATE_SECONDS = 5.0
 """For so long the browser may still send the address that stood there before the last change."""
+
+MOST_CHARACTERS = 4_000
+"""No longer value is read or written."""
 
 _WRITTEN = "address:written"
 _REPLACED = "address:replaced"
@@ -128,109 +130,82 @@ def _same_page() -> bool:
     return bool(page == before)
 
 
-MOST_CHARACTERS = 2_000
-
-
-def adopt_names(key: str, known: Sequence[str], most: int) -> tuple[tuple[str, ...], str | None]:
-    """Take the names from the URL where it is new, else those of before.
-
-    Parameters
-    ----------
-    key : str
-        Of the parameter, and of the session's state; no widget has it.
-    known : sequence of str
-        The names allowed, without commas.
-    most : int
-        So many at most; of more the first ones are taken.
-
-    Returns
-    -------
-    names : tuple of str
-        In the order of `known`.
-    unknown : str or None
-        What the URL asks for and is not there, only to be shown.
-    """
-    asked = st.query_params.get(key, "")[:MOST_CHARACTERS]
-    current = str(st.session_state.get(key, ""))
-    adopt(key, list(dict.fromkeys(["", asked, current])), "")
-    wanted = str(st.session_state[key]).split(",")
-    names = tuple(name for name in known if name in wanted)[:most]
-    strange = [name for name in wanted if name and name not in known]
-    keep_names(key, names)
-    return names, shorten(", ".join(strange)) if strange else None
-
-
-def put(key: str, names: Sequence[str]) -> None:
-    """Choose other names, in a callback."""
-    st.session_state[key] = ",".join(names)
+def put(key: str, value: object) -> None:
+    """Choose another value, in a callback or before `adopt`."""
+    st.session_state[key] = value
     touched(key)
 
 
-def keep_names(key: str, names: Sequence[str]) -> None:
-    """Remember the names, and put them into the URL unless there are none."""
-    text = ",".join(names)
-    st.session_state[key] = text
-    keep({key: text}, {key: ""})
+def asked(key: str) -> str:
+    """Return what stands in the URL, empty where nothing does; nothing in it is to be trusted."""
+    return str(st.query_params.get(key, ""))[:MOST_CHARACTERS]
 
 
-MARK = "~"
+def is_row(text: str, n: int) -> bool:
+    """Whether a text is one of the numbers from 0 below `n`."""
+    return text.isascii() and text.isdecimal() and len(text) < 9 and int(text) < n
 
 
-def adopt_several(key: str, valid: Callable[[str], bool], default: Sequence[str] = ()) -> list[str]:
-    """Return what is chosen: by the user, else by the URL as far as it is valid, else the last one.
+def adopt_text(key: str, default: str = "") -> None:
+    """Do for free text what `adopt` does for choices: these are the ones that there are."""
+    before = st.session_state.get(_LAST, {}).get(key, default)
+    adopt(key, list(dict.fromkeys([st.session_state.get(key, default), asked(key), before, default])), default)
+
+
+def adopt_several(
+    key: str, is_known: Callable[[str], bool], default: Sequence[str] = (), most: int | None = None
+) -> tuple[list[str], list[str]]:
+    """Return the names that are chosen: by the user, else by the URL, else the last ones; and keep them there.
 
     Parameters
     ----------
     key : str
-        Of the URL parameter. A widget for it has the key `widget(key)` and `changed(key)` as its `on_change`.
-    valid : callable
-        Whether a name can be chosen; one that cannot be any more falls away.
+        Of the URL parameter. A widget for it has the key `widget(key)` and `changed(key)` as its `on_change`; other
+        callbacks use `put_several`.
+    is_known : callable
+        Whether a name can be chosen; one that cannot falls away.
     default : sequence of str
+        Chosen as well where none of those asked for is known.
+    most : int, optional
+        Of more the first ones are taken.
+
+    Returns
+    -------
+    names, unknown : list of str
+        The unknown ones are what a link has just asked for, only to be shown.
     """
-    usual = MARK.join(default)
-    current = _valid(str(st.session_state.get(key, usual)), valid)
-    linked = _valid(st.query_params.get(key, ""), valid)
-    current = linked if linked and is_new(key) else current
-    st.session_state[key] = MARK.join(current)
-    adopt(key, list({usual: 0, MARK.join(current): 0, MARK.join(linked): 0}), usual)
-    chosen = _valid(str(st.session_state[key]), valid)
-    st.session_state[key] = MARK.join(chosen)
-    st.session_state[widget(key)] = chosen
-    return chosen
+    usual = joined(default)
+    adopt_text(key, usual)
+    wanted = listed(str(st.session_state[key]))
+    names = [name for name in wanted if is_known(name)]
+    unknown = [name for name in wanted if name not in names]
+    names = (names or (list(default) if unknown else []))[:most]
+    st.session_state[key], st.session_state[widget(key)] = joined(names), names
+    text = asked(key) if listed(asked(key)) == names else joined(names)  # rewritten, it would spoil the way back
+    keep({key: text if len(text) <= MOST_CHARACTERS else None}, {key: usual})
+    return names, unknown
 
 
-def unknown(key: str, known: Callable[[str], bool]) -> list[str]:
-    """Return what a link that has just been opened asks for and nobody knows; to be called before `adopt`."""
-    if not is_new(key):
-        return []
-    asked = st.query_params.get(key, "")[:2000].split(MARK)
-    return [name for name in dict.fromkeys(asked) if name and not known(name)]
-
-
-def keep_several(key: str, default: Sequence[str] = ()) -> None:
-    """Put what is chosen into the URL."""
-    keep({key: st.session_state[key]}, {key: MARK.join(default)})
+def put_several(key: str, names: Iterable[str]) -> None:
+    """Choose these in a callback, or before `adopt_several`."""
+    put(key, joined(names))
 
 
 def widget(key: str) -> str:
-    """Return the key of the widget."""
+    """Return the key of the widget for several names."""
     return f"{key}-several"
 
 
 def changed(key: str) -> Callable[[], None]:
-    """Return the `on_change` of the widget."""
-    return partial(_take, key)
+    """Return the `on_change` of the widget for several names."""
+    return lambda: put_several(key, st.session_state[widget(key)])
 
 
-def put_several(key: str, names: Sequence[str]) -> None:
-    """Choose these in a callback, or before `adopt`."""
-    st.session_state[key] = MARK.join(names)
-    touched(key)
+def joined(names: Iterable[object]) -> str:
+    """Write several names as one value of the URL."""
+    return ",".join(map(str, names))
 
 
-def _take(key: str) -> None:
-    put_several(key, [str(name) for name in st.session_state[widget(key)]])
-
-
-def _valid(text: str, valid: Callable[[str], bool]) -> list[str]:
-    return list(dict.fromkeys(name for name in text[:2000].split(MARK) if valid(name)))
+def listed(text: str) -> list[str]:
+    """Read several names from one value of the URL; older links have `~` between them."""
+    return list(dict.fromkeys(filter(None, re.split("[,~]", text))))

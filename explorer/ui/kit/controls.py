@@ -109,9 +109,3 @@ def columns() -> tuple[DeltaGenerator, DeltaGenerator]:
     """Return the places of a section: its controls, and beside them its figure."""
     left, right = st.columns([1.3, 2.8], gap="medium")
     return left, right
-
-
-def put(key: str, value: object) -> None:
-    """Give one of these widgets another value in a callback, as by a click on a chart."""
-    st.session_state[key] = value
-    address.touched(key)

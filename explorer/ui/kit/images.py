@@ -51,5 +51,5 @@ def map_tag(values: NDArray[np.floating], scale: int, description: str) -> str:
 def on_scale(places: npt.ArrayLike, colours: Sequence[str]) -> NDArray[np.float64]:
     """Return the colours of places from 0 to 1 on a scale between colours `#rrggbb`: (...) to (..., 3), 0 to 255."""
     stops = np.linspace(0, 1, len(colours))
-    channels = zip(*map(theme.rgb, colours), strict=True)
-    return np.stack([np.interp(places, stops, channel) for channel in channels], axis=-1)
+    channels = np.array([theme.rgb(colour) for colour in colours], np.float64).T
+    return np.stack([np.interp(np.asarray(places, np.float64), stops, channel) for channel in channels], axis=-1)

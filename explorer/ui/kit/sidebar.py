@@ -99,8 +99,7 @@ def _epoch(entry: Entry, needs_weights: bool, shown: bool) -> int | None:
     best = entry.best_epoch if entry.best_epoch in epochs else epochs[-1]
     before = state.previous()
     if before and before.checkpoint != entry.reference and not address.is_new("epoch"):
-        st.session_state["epoch"] = best
-        address.touched("epoch")
+        address.put("epoch", best)
     before, unknown = st.session_state.get("epoch"), address.adopt("epoch", epochs, best)
     without = {str(epoch) for epoch in every if epoch not in epochs} & {str(before), unknown}
     wanted = int(without.pop()) if without else None

@@ -19,8 +19,6 @@ from explorer.ui.kit.text import choice, markdown, plain, shorten
 FIND, STATE, DATASET, MODEL, TAG = "runs-find", "runs-state", "runs-dataset", "runs-model", "runs-tag"
 CHOSEN = "chosen"
 _FIRST = "runs:first"
-MAX_IN_URL = 20
-"""Browsers cut longer addresses; more runs than that stay chosen in this session only."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +67,17 @@ def show(found: Sequence[Summary]) -> RunFilters:
 def clear() -> None:
     """Let all runs pass again; as a callback."""
     for key in (STATE, DATASET, MODEL, TAG):
-        st.session_state[key] = None
-        address.touched(key)
-    st.session_state[FIND] = ""
-    address.touched(FIND)
+        address.put(key, None)
+    address.put(FIND, "")
 
 
 def chosen_ids() -> tuple[str, ...]:
     """Return the ids of the chosen runs, in the order in which they were chosen; they may not exist."""
     asked = address.is_new(CHOSEN)
-    _adopt(CHOSEN)
-    ids = tuple(dict.fromkeys(part for part in st.session_state[CHOSEN].split(",") if RUN_ID.fullmatch(part)))
+    ids, _ = address.adopt_several(CHOSEN, lambda name: RUN_ID.fullmatch(name) is not None)
     if asked:
         st.session_state[_FIRST] = ids
-    address.keep({CHOSEN: ",".join(ids) if len(ids) <= MAX_IN_URL else None}, {CHOSEN: ""})
-    return ids
+    return tuple(ids)
 
 
 def first_runs_filters() -> tuple[str, ...]:
@@ -93,12 +87,11 @@ def first_runs_filters() -> tuple[str, ...]:
 
 def choose_ids(ids: Iterable[str]) -> None:
     """Choose other runs; in a callback."""
-    st.session_state[CHOSEN] = ",".join(ids)
-    address.touched(CHOSEN)
+    address.put_several(CHOSEN, ids)
 
 
 def _text() -> str:
-    _adopt(FIND)
+    address.adopt_text(FIND)
     value = st.text_input(
         "Find",
         key=FIND,
@@ -110,7 +103,6 @@ def _text() -> str:
         args=(FIND,),
     )
     address.keep({FIND: value}, {FIND: ""})
-    st.session_state[_last(FIND)] = value
     return str(value)
 
 
@@ -133,16 +125,6 @@ def _choice(key: str, title: str, anything: str, titles: Mapping[str, str]) -> s
     if unknown is not None:
         st.caption(f"There is no run with the {title.lower()} “{markdown(shorten(plain(unknown)))}”.")
     return value
-
-
-def _adopt(key: str) -> None:
-    """Give free text its value; `address.adopt` knows only choices, so these are the ones that there are."""
-    known = [st.session_state.get(key, ""), st.query_params.get(key, ""), st.session_state.get(_last(key), ""), ""]
-    address.adopt(key, known, "")
-
-
-def _last(key: str) -> str:
-    return f"{key}:last"
 
 
 POLL_SECONDS = 2.0

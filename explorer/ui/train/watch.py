@@ -34,9 +34,8 @@ _PROBLEM = "run:problem"
 def follow(run: Run) -> None:
     """Make a run that this session has started the one that is watched; before the page shows the choice of runs."""
     state.note_started([run.id])
-    st.session_state[_RUN] = run.id
     st.session_state[_VIEW] = TRAINING
-    address.touched(_RUN)
+    address.put(_RUN, run.id)
     figure.look_at(PLACE)
 
 
