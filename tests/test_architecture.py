@@ -29,7 +29,7 @@ TOP = ("explorer.app", "explorer.__main__", "explorer.cli")
 """What puts everything together, and is imported by nothing."""
 ONLY_IN_UI = {"streamlit", "altair"}
 NOT_IN_PAGES = {"torch", "numpy", "pandas", "altair", "sklearn", "captum", "torchvision"}
-NOT_AT_THE_TOP = {"torchvision", "captum", "sklearn"}
+NOT_AT_THE_TOP = {"torchvision", "captum", "sklearn", "scipy"}
 PAGE_LINES, CODE_LINES = 150, 450
 
 FILES = sorted(path for folder in ("models", "explorer", "pages") for path in (ROOT / folder).rglob("*.py"))

@@ -9,8 +9,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from explorer.analysis.drawings.out_of_distribution import (
     KNOWN,
-    Memory,
     OutOfDistributionDetector,
+    ReferenceSet,
     apart,
     energy,
     outlines,
@@ -34,7 +34,7 @@ def images():
 
 @pytest.fixture
 def detector(random_predictions, images):
-    memory = Memory.of(a_split(images[300:]))
+    memory = ReferenceSet.of(a_split(images[300:]))
     return OutOfDistributionDetector.from_predictions(random_predictions, images[:300], memory)
 
 
@@ -52,7 +52,7 @@ def test_energy_of_what_is_no_number_is_refused(value):
 
 
 def test_distances_are_those_of_scikit_learn(images):
-    memory = Memory.of(a_split(images[:300]))
+    memory = ReferenceSet.of(a_split(images[:300]))
     points = images.reshape(400, -1) / 255
     expected, _ = NearestNeighbors(n_neighbors=5).fit(points[:300]).kneighbors(points[300:])
     np.testing.assert_allclose(memory.distances(images[300:]), expected[:, 4], rtol=1e-4)
@@ -60,9 +60,9 @@ def test_distances_are_those_of_scikit_learn(images):
 
 def test_memory_keeps_every_class_in_proportion_and_the_same_images(images):
     split = a_split(images)
-    memory = Memory.of(split, count=100)
+    memory = ReferenceSet.of(split, count=100)
     assert np.bincount(memory.labels).tolist() == [30] * 10
-    assert np.array_equal(memory.points, Memory.of(split, count=100).points)
+    assert np.array_equal(memory.points, ReferenceSet.of(split, count=100).points)
     rows = [
         int(np.flatnonzero((images.reshape(400, -1) / np.float32(255) == point).all(1))[0]) for point in memory.points
     ]
@@ -70,9 +70,9 @@ def test_memory_keeps_every_class_in_proportion_and_the_same_images(images):
 
 
 def test_a_memory_of_fewer_than_five_images_works(images):
-    assert np.isfinite(Memory.of(a_split(images[:2])).distances(images[:3])).all()
+    assert np.isfinite(ReferenceSet.of(a_split(images[:2])).distances(images[:3])).all()
     with pytest.raises(DataError, match="no training images"):
-        Memory.of(a_split(images[:0]))
+        ReferenceSet.of(a_split(images[:0]))
 
 
 def test_energy_alone_has_its_threshold_at_the_percentile(random_predictions):
@@ -86,7 +86,7 @@ def test_energy_alone_has_its_threshold_at_the_percentile(random_predictions):
 
 @pytest.mark.parametrize("share", [0.9, 0.99])
 def test_the_share_of_the_validation_images_is_known(random_predictions, images, share):
-    memory = Memory.of(a_split(images[300:]))
+    memory = ReferenceSet.of(a_split(images[300:]))
     detector = OutOfDistributionDetector.from_predictions(random_predictions, images[:300], memory, share)
     flagged = detector.novel(random_predictions.logits, images[:300])
     assert abs(flagged.mean() - (1 - share)) <= 2 / 300
@@ -162,14 +162,14 @@ def test_a_large_validation_split_is_judged_by_two_thousand(make_predictions):
     logits = np.random.default_rng(0).normal(size=(n, 10))
     images = np.zeros((n, 28, 28), np.uint8)
     detector = OutOfDistributionDetector.from_predictions(
-        make_predictions(logits, np.arange(n) % 10), images, Memory.of(a_split(images[:20]))
+        make_predictions(logits, np.arange(n) % 10), images, ReferenceSet.of(a_split(images[:20]))
     )
     assert {len(usual.values) for usual in detector.usual.values()} == {2000}
 
 
 def test_unlikeness_is_the_distance_to_the_fifth_of_the_predicted_class(images):
     split = a_split(images[:300])
-    memory, shapes = Memory.of(split), outlines(images)
+    memory, shapes = ReferenceSet.of(split), outlines(images)
     np.testing.assert_allclose(np.linalg.norm(shapes, axis=1), 1, rtol=1e-5)
     own = NearestNeighbors(n_neighbors=5).fit(shapes[:300][split.labels == 4])
     expected, _ = own.kneighbors(shapes[300:320])
@@ -226,7 +226,7 @@ def test_a_shipped_checkpoint_knows_its_own(name, other, least):
     part = Split(
         checkpoint.dataset, "validation", validation.images[:1000], validation.labels[:1000], validation.indices[:1000]
     )
-    memory = Memory.of(load_split(checkpoint.dataset, "train"), 2000)
+    memory = ReferenceSet.of(load_split(checkpoint.dataset, "train"), 2000)
     detector = OutOfDistributionDetector.from_predictions(
         Predictions.compute(checkpoint, part, classifier), part.images, memory
     )

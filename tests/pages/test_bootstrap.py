@@ -30,7 +30,7 @@ import builtins, sys, threading, time
 from streamlit.testing.v1 import AppTest
 
 from explorer.store import runs
-from explorer.training import supervisor
+from explorer.training.queue import supervisor
 from explorer.training.config import TrainConfig
 
 supervisor.ensure = lambda: None

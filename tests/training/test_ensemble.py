@@ -20,7 +20,7 @@ from explorer.training.plan import make_plan
 from explorer.training.queue.execution import execute
 from explorer.training.records import Cut, Done, Epoch, SeedEpochs, Step
 from explorer.training.seeds import loop as seeds_loop
-from explorer.training.seeds.loop import EnsembleState, can_stack, losses_and_gradient, train_seeds
+from explorer.training.seeds.loop import SeedsState, can_stack, losses_and_gradient, train_seeds
 from explorer.training.seeds.state import SeedBatches
 from explorer.training.state import TrainingState
 
@@ -94,7 +94,7 @@ def of(records, kind):
 
 def compare(config, tolerance):
     """Train the seeds at once and one after the other, and compare every step, the weights and the figures."""
-    state = EnsembleState(config, SEEDS, CPU)
+    state = SeedsState(config, SEEDS, CPU)
     together = list(train_seeds(config, SEEDS, state))
     for index, seed in enumerate(SEEDS):
         single = config.model_copy(update={"seed": seed})
@@ -219,7 +219,7 @@ def saved(state):
 )
 def test_resuming_within_an_epoch_and_between_epochs_ends_bit_for_bit_alike(values, configure, same, figures):
     config = configure(epochs=2, **values)
-    state = EnsembleState(config, SEEDS, CPU)
+    state = SeedsState(config, SEEDS, CPU)
     records, states = [], [saved(state)]
     for record in train_seeds(config, SEEDS, state):
         records.append(record)
@@ -227,7 +227,7 @@ def test_resuming_within_an_epoch_and_between_epochs_ends_bit_for_bit_alike(valu
     assert isinstance(records[-1], Done)
     for position in (1, 4, 6):
         torch.manual_seed(position)
-        resumed = EnsembleState(config, SEEDS, CPU)
+        resumed = SeedsState(config, SEEDS, CPU)
         resumed.restore(states[position])
         rest = list(train_seeds(config, SEEDS, resumed))
         assert same(saved(resumed), states[-1]), position
@@ -252,19 +252,19 @@ def test_number_and_order_of_records(configure):
 
 def test_a_cut_ends_all_seeds_and_is_repeated_on_resume(configure, same):
     config, asked = configure(epochs=3), itertools.count(1)
-    state = EnsembleState(config, SEEDS, CPU)
+    state = SeedsState(config, SEEDS, CPU)
     records = list(train_seeds(config, SEEDS, state, finish=lambda: next(asked) == 5))
     (cut,) = of(records, Cut)
     assert (cut, cut.reason) == (Cut(2, 1), "user")
     assert [record.epoch for record in of(records, SeedEpochs)] == [1, 2]
-    again = EnsembleState(config, SEEDS, CPU)
+    again = SeedsState(config, SEEDS, CPU)
     list(train_seeds(config, SEEDS, again, cut=cut))
     assert same(saved(again), saved(state))
 
 
 def test_the_network_of_a_seed_gives_the_logits_of_its_record(configure):
     config = configure(options=NORMED, ema=0.5)
-    state = EnsembleState(config, SEEDS, CPU)
+    state = SeedsState(config, SEEDS, CPU)
     (record,) = of(train_seeds(config, SEEDS, state), SeedEpochs)
     spec = catalog.get(config.dataset)
     for index, epoch in enumerate(record.epochs):
@@ -281,7 +281,7 @@ def test_all_seeds_start_from_the_weights_of_a_checkpoint(configure):
     execute(run)
     config = configure(initial=run.id, **values)
     checkpoint = load_checkpoint(run.weights(1))
-    state = EnsembleState(config, SEEDS, CPU)
+    state = SeedsState(config, SEEDS, CPU)
     state.start_from(checkpoint)
     for name, value in checkpoint.classifier().network.state_dict().items():
         for index in range(len(SEEDS)):
@@ -297,7 +297,7 @@ def test_a_seed_that_diverges_leaves_the_others_as_they_are(configure, figures):
     config = configure(subset=400, batch_size=8, epochs=2, options=NORMED, ema=0.5)
 
     def start(harm):
-        state = EnsembleState(config, SEEDS, CPU)
+        state = SeedsState(config, SEEDS, CPU)
         if harm:
             state.network.load(1, {name: value * float("nan") for name, value in state.network.single(1).items()})
         return state
@@ -311,7 +311,7 @@ def test_a_seed_that_diverges_leaves_the_others_as_they_are(configure, figures):
         assert "learning rate" in found.failures[1]
         assert (found.failures[0], found.failures[2]) == ("", "")
         assert figures(found.epochs[::2]) == figures(expected.epochs[::2])
-    resumed = EnsembleState(config, SEEDS, CPU)
+    resumed = SeedsState(config, SEEDS, CPU)
     resumed.restore(saved(harmed))
     assert resumed.failures == harmed.failures
     assert isinstance(records[-1], Done)
@@ -319,7 +319,7 @@ def test_a_seed_that_diverges_leaves_the_others_as_they_are(configure, figures):
 
 def test_a_seed_that_diverges_in_the_last_step_fails_with_its_outputs(configure):
     config = configure()
-    state = EnsembleState(config, SEEDS, CPU)
+    state = SeedsState(config, SEEDS, CPU)
     records = train_seeds(config, SEEDS, state)
     for record in records:
         if isinstance(record, Step) and record.step == record.steps:

@@ -165,7 +165,7 @@ def test_from_the_request_to_the_answer(configure, ensured):
     (key,) = estimate.pending()
     assert estimate.next_request(busy=True) == key
     assert ensured
-    estimate.measure_estimate(key)
+    stopwatch.measure_estimate(key)
     estimate.note_end(key, 0)
     assert estimate.get(config).steps > 0
     assert estimate.pending() == []
@@ -191,7 +191,7 @@ def test_a_failure_is_kept_and_not_repeated(configure, monkeypatch, error, messa
     config = configure()
     supervisor.measure(config)
     (key,) = estimate.pending()
-    estimate.measure_estimate(key)
+    stopwatch.measure_estimate(key)
     assert message in estimate.problem(config)
     assert estimate.get(config) is None
     assert estimate.next_request(busy=False) is None
@@ -255,7 +255,7 @@ def test_foreign_and_damaged_requests(configure):
     key = "0" * 32
     (folder / f"{key}.json").write_text('{"model": "nonsense"}')
     assert estimate.pending() == [key]
-    estimate.measure_estimate(key)
+    stopwatch.measure_estimate(key)
     assert estimate.pending() == []
     assert estimate._read(key) is None
 

@@ -126,7 +126,7 @@ def test_a_deleted_seed_does_not_keep_the_others(start):
 
 def test_a_seed_that_diverges_fails_alone(start, monkeypatch):
     members = start()
-    spoil = seeds_execution.EnsembleState.start_epoch
+    spoil = seeds_execution.SeedsState.start_epoch
 
     def spoilt(state):
         spoil(state)
@@ -135,7 +135,7 @@ def test_a_seed_that_diverges_fails_alone(start, monkeypatch):
                 for parameter in state.network.parameters():
                     parameter[1] = float("nan")
 
-    monkeypatch.setattr(seeds_execution.EnsembleState, "start_epoch", spoilt)
+    monkeypatch.setattr(seeds_execution.SeedsState, "start_epoch", spoilt)
     compute(members[0])
     assert [run.status.state for run in members] == ["finished", "failed", "finished"]
     assert "infinite or undefined" in members[1].status.message

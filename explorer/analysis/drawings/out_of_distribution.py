@@ -27,20 +27,13 @@ from explorer.analysis.evaluation.prediction_files import load_stored
 from explorer.analysis.evaluation.predictions import FloatArray, Predictions, predict
 from explorer.data import catalog
 from explorer.data.splits import load_split, stratify
-from explorer.errors import DataError
+from explorer.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from explorer.store.checkpoints import Checkpoint
-from typing import TYPE_CHECKING
-
-from scipy import ndimage
-
-from explorer.errors import CheckpointError
-
-if TYPE_CHECKING:
     from explorer.data.splits import Split
+    from explorer.store.checkpoints import Checkpoint
 
 
 SHARE = 0.99
@@ -108,6 +101,8 @@ def apart(images: NDArray[np.uint8]) -> FloatArray:
 
     Pieces are apart where more than two pixels of ground lie between them.
     """
+    from scipy import ndimage
+
     shares = np.zeros(len(images))
     around = np.ones((3, 3))
     for row, image in enumerate(images):

@@ -9,6 +9,7 @@ image and class are not independent: images are resampled, not pairs.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,11 +19,6 @@ from numpy.typing import NDArray
 
 from explorer.analysis.evaluation.ranking import Ranking, Rankings, rank
 from explorer.analysis.files import or_none
-
-if TYPE_CHECKING:
-    from explorer.analysis.evaluation.predictions import FloatArray, Predictions
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from explorer.analysis.evaluation.predictions import FloatArray, IntArray, Predictions

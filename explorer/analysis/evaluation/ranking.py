@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from explorer.analysis.evaluation.predictions import FloatArray, IntArray, Predictions
-from abc import ABC, abstractmethod
-from typing import Generic, Protocol, Self, TypeVar
-
 from explorer.analysis.evaluation.predictions import Predictions
 from explorer.analysis.files import or_none
+
+if TYPE_CHECKING:
+    from explorer.analysis.evaluation.predictions import FloatArray, IntArray, Predictions
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,7 +102,7 @@ def train_seeds(
         All settings but `seed`.
     seeds : sequence of int
         The K seeds.
-    state : EnsembleState, optional
+    state : SeedsState, optional
         Where to go on; a fresh one by default. It is changed in place.
     cut, rates, finish, clock
         As for `explorer.training.loop.train`; they hold for all seeds.

@@ -122,8 +122,8 @@ def test_it_ends_when_its_application_is_killed(run, tmp_path):
     code = (
         "import os, sys\n"
         "from explorer.store import runs\n"
-        "from explorer.studies import tensorboard\n"
-        "print(tensorboard.start([runs.get(sys.argv[1])]).pid, flush=True)\n"
+        "from explorer.training.tracking import server\n"
+        "print(server.start([runs.get(sys.argv[1])]).pid, flush=True)\n"
         "sys.stdin.read()\n"
     )
     environment = os.environ | {"TMPDIR": str(tmp_path)}

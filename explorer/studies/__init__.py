@@ -1,1 +1,0 @@
-"""Named comparisons of runs, and the tools that show many runs at once."""
