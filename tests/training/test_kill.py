@@ -21,14 +21,16 @@ from dataclasses import replace
 os.environ["EXPLORER_HOME"] = home
 import torch
 from explorer.data import splits
-from explorer.training import ensemble, execution, keeping, loop, together, worker
+from explorer.training import loop
+from explorer.training.queue import execution, keeping, worker
+from explorer.training.seeds import loop as seeds_loop
 def load(dataset, name):
     split = splits.load_split(dataset, name)
     if name == "train":
         return split
     return replace(split, **{field: getattr(split, field)[:100] for field in ("images", "labels", "indices")})
-ensemble.load_split = keeping.load_split = loop.load_split = load
-execution.STATE_SECONDS = together.STATE_SECONDS = 0.02
+seeds_loop.load_split = keeping.load_split = loop.load_split = load
+execution.STATE_SECONDS = 0.02
 worker.work(run)
 """
 KILLS = 6

@@ -13,7 +13,7 @@ from explorer.training.queue import control, execution, writing
 from explorer.training.queue.execution import execute
 from explorer.training.queue.worker import compute
 from explorer.training.records import Cut, SeedEpochs, Step
-from explorer.training.seeds import execution as seeds_execution
+from explorer.training.seeds.state import SeedsState
 
 pytestmark = pytest.mark.usefixtures("quick")
 SMALL = {"options": {"hidden": [12], "dropout": 0.2}, "epochs": 3, "batch_size": 16, "subset": 80}
@@ -126,7 +126,7 @@ def test_a_deleted_seed_does_not_keep_the_others(start):
 
 def test_a_seed_that_diverges_fails_alone(start, monkeypatch):
     members = start()
-    spoil = seeds_execution.SeedsState.start_epoch
+    spoil = SeedsState.start_epoch
 
     def spoilt(state):
         spoil(state)
@@ -135,7 +135,7 @@ def test_a_seed_that_diverges_fails_alone(start, monkeypatch):
                 for parameter in state.network.parameters():
                     parameter[1] = float("nan")
 
-    monkeypatch.setattr(seeds_execution.SeedsState, "start_epoch", spoilt)
+    monkeypatch.setattr(SeedsState, "start_epoch", spoilt)
     compute(members[0])
     assert [run.status.state for run in members] == ["finished", "failed", "finished"]
     assert "infinite or undefined" in members[1].status.message

@@ -1,14 +1,15 @@
-"""Computing a run in this process: the loop's records, handed to the run's writer until it is over or told to stop."""
+"""Computing runs in this process: the loop's records, handed to their writers until they are over or told to stop."""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 
 from explorer import devices
 from explorer.errors import DivergedError, ExplorerError, RunError
+from explorer.store import groups
 from explorer.store.checkpoints import library_versions
 from explorer.store.runs import Run, Status
 from explorer.training.config import TrainConfig
@@ -19,15 +20,17 @@ from explorer.training.queue.control import Control, Interruption
 from explorer.training.queue.forking import begin_fork
 from explorer.training.queue.keeping import kept
 from explorer.training.queue.saved import load_state, save_state
-from explorer.training.queue.writing import RunWriter
+from explorer.training.queue.writing import RunWriter, WrittenState
 from explorer.training.records import Cut, Done, Epoch, Record, SeedEpochs, Step
+from explorer.training.seeds.loop import train_seeds
+from explorer.training.seeds.state import SeedsState
 from explorer.training.state import TrainingState
 from explorer.training.threads import choose_threads
 
 STATE_SECONDS = 30.0
 """A killed run loses at most so much work, however long its epochs are."""
 
-Listener = Callable[[Record], None]
+Listener = Callable[[Any], None]
 Clock = Callable[[], float]
 Work = Generator[float, None, None]
 """Computing in pieces; yields the progress in epochs after each."""
@@ -70,14 +73,19 @@ def computing(
 ) -> Work:
     """Compute a run as `execute` does, and yield its progress in epochs after every record.
 
-    It may be left alone between records; closing it stops the run where it stands.
+    With it come the runs of the other seeds that are computed together with it: they begin, stand still and end
+    together, and share one saved state; what is asked of one is asked of all. One that was deleted on the way is
+    computed on but not written. The work may be left alone between records; closing it stops the runs where they stand.
     """
-    with run.lock():
-        if run.status.state == "finished":
+    members = groups.members(run)
+    with ExitStack() as stack:
+        for member in members:
+            stack.enter_context(member.lock())
+        unfinished = [member for member in members if member.status.state != "finished"]
+        if not unfinished:
             return
-        execution = _Execution(run, interruption, clock)
-        writer = execution.writer
-        with reporting([writer]):
+        execution = _Execution(unfinished, interruption, clock)
+        with reporting(execution.writers):
             execution.prepare()
             yield from execution.follow(listen or (lambda _record: None))
 
@@ -128,17 +136,6 @@ def progress(record: Step | Epoch | SeedEpochs) -> float:
     return record.epoch - 1 + record.step / record.steps if isinstance(record, Step) else float(record.epoch)
 
 
-def take_place(run: Run, config: TrainConfig, seeds: int = 1) -> tuple[TrainConfig, torch.device]:
-    """Set the threads and return the configuration with its precision resolved, and the device.
-
-    They are those that the run began with, so that it ends with the same bits.
-    """
-    place = _place(run, config, seeds)
-    torch.set_num_threads(place["threads"])
-    precision = place.get("precision", config.precision)
-    return config.model_copy(update={"precision": precision}), devices.resolve(place["device"])
-
-
 def _place(run: Run, config: TrainConfig, seeds: int) -> dict[str, Any]:
     starts = [event for event in run.events() if event["kind"] == "start"]
     if starts:
@@ -152,57 +149,100 @@ def _place(run: Run, config: TrainConfig, seeds: int) -> dict[str, Any]:
 
 
 class _Execution:
-    def __init__(self, run: Run, interruption: Interruption, clock: Clock) -> None:
-        self.run, self.interruption, self.writer, self.clock = run, interruption, RunWriter(run), clock
+    def __init__(self, members: Sequence[Run], interruption: Interruption, clock: Clock) -> None:
+        self.members, self.interruption, self.clock = members, interruption, clock
+        self.first, self.writers = members[0], [RunWriter(run) for run in members]
         self.last_state = time.monotonic()
 
     def prepare(self) -> None:
         """Load everything, up to but not including the first step."""
-        self.writer.begin()
-        self.control = control = Control(self.run, self.interruption)
-        config, device = take_place(self.run, TrainConfig.parse(self.run.config))
-        self.state = state = TrainingState(config, device)
-        begun = load_state(self.run.state_file, state, self.run.id) or begin_fork(self.run, config, state)
+        for writer in self.writers:
+            writer.begin()
+        self.controls = [Control(run, self.interruption) for run in self.members]
+        config, first = TrainConfig.parse(self.first.config), self.first
+        seeds = first.description["group"]["seeds"] if groups.ids(first) else []
+        place = _place(first, config, len(seeds) or 1)
+        torch.set_num_threads(place["threads"])
+        config = config.model_copy(update={"precision": place.get("precision", config.precision)})
+        device = devices.resolve(place["device"])
+        self.state = state = SeedsState(config, seeds, device) if seeds else TrainingState(config, device)
+        self.state_file = groups.state_file(first) if seeds else first.state_file
+        begun = load_state(self.state_file, state, first.id) or (not seeds and begin_fork(first, config, state))
         if not begun and (checkpoint := initial_checkpoint(config)):
             state.start_from(checkpoint)
-        control.look_now()
-        if not state.step:
-            control.begin_epoch(state.epoch + 1)
-        self.records = train(
-            config, state, cut=control.cut, rates=control.rates, finish=control.finish, clock=self.clock
-        )
-        self.writer.position(config, state, devices.title(device))
+        for control in self.controls:
+            control.look_now()
+            if not seeds and not state.step:
+                control.begin_epoch(state.epoch + 1)
+        self.records = self._train(config, state)
+        self.places: list[WrittenState] = [
+            state.seed(run.config["seed"]) if isinstance(state, SeedsState) else state for run in self.members
+        ]
+        for run, writer, at in zip(self.members, self.writers, self.places, strict=True):
+            writer.position(config.model_copy(update={"seed": run.config["seed"]}), at, devices.title(device))
+
+    def _train(self, config: TrainConfig, state: TrainingState) -> Iterator[Record | SeedEpochs]:
+        cut = next((control.cut for control in self.controls if control.cut), None)
+        if isinstance(state, SeedsState):
+            return train_seeds(config, state.seeds, state, cut=cut, finish=self._finish, clock=self.clock)
+        return train(config, state, cut=cut, rates=self.controls[0].rates, finish=self._finish, clock=self.clock)
 
     def follow(self, listen: Listener) -> Iterator[float]:
-        """Write down record after record until the run is over or asked to stop."""
-        if self.control.stop():
+        """Write down record after record until the runs are over or asked to stop."""
+        if self._stop():
             return self.stop()
         for record in self.records:
-            match record:
-                case Step():
-                    self.writer.on_step(record, self.state.seconds)
-                    if time.monotonic() - self.last_state >= STATE_SECONDS:
-                        self.save_state()
-                case Cut():
-                    self.control.note_cut(record)
-                case Epoch():
-                    self.writer.on_epoch(record, self.state, self.save_state)
-                    self.control.begin_epoch(record.epoch + 1)
-                case Done():
-                    self.writer.on_done(record)
+            self._write(record)
             listen(record)
-            if isinstance(record, Step | Epoch):
-                if self.control.stop():
+            if isinstance(record, Step | Epoch | SeedEpochs):
+                if self._stop():
                     return self.stop()
                 yield progress(record)
         return None
 
     def stop(self) -> None:
-        """Save the position and say that the run stands still."""
+        """Save the position and say that the runs stand still."""
         self.save_state()
-        self.writer.stop()
+        for writer in self._going():
+            writer.stop()
 
     def save_state(self) -> None:
         """Save the position."""
-        save_state(self.run.state_file, self.state)
+        self.state_file.parent.mkdir(parents=True, exist_ok=True)
+        save_state(self.state_file, self.state)
         self.last_state = time.monotonic()
+
+    def _write(self, record: Record | SeedEpochs) -> None:
+        match record:
+            case Step():
+                for writer, place in zip(self.writers, self.places, strict=True):
+                    if writer.status.state == "running":
+                        writer.on_step(record, self.state.seconds, getattr(place, "index", None))
+                if time.monotonic() - self.last_state >= STATE_SECONDS:
+                    self.save_state()
+            case Cut():
+                for control in self.controls:
+                    control.note_cut(record)
+            case Epoch():
+                self.writers[0].on_epoch(record, self.places[0], self.save_state)
+                self.controls[0].begin_epoch(record.epoch + 1)
+            case SeedEpochs():
+                for writer, place in zip(self.writers, self.places, strict=True):
+                    index = getattr(place, "index", 0)
+                    if epoch := record.epochs[index]:
+                        writer.on_epoch(epoch, place, lambda: None, kept=False)
+                    elif writer.status.state == "running":
+                        writer.fail(record.failures[index], diverged=True)
+                self.save_state()
+            case Done():
+                for writer in self._going():
+                    writer.on_done(record)
+
+    def _going(self) -> list[RunWriter]:
+        return [writer for writer in self.writers if writer.status.state == "running"]
+
+    def _stop(self) -> bool:
+        return any(control.stop() for control in self.controls)
+
+    def _finish(self) -> bool:
+        return any(control.finish() for control in self.controls)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from explorer.errors import ExplorerError, RunError
 from explorer.store import groups, runs
 from explorer.store.runs import Run
 from explorer.training.queue.control import Interruption
-from explorer.training.queue.execution import Work, computing
-from explorer.training.seeds.execution import computing_together
+from explorer.training.queue.execution import Listener, computing
 
 NICENESS = 10
 """Of 19; at 10 a process gets a tenth of the time of one that nobody has made nice, and all that others leave."""
@@ -42,9 +41,6 @@ def let_others_go_first() -> None:
             os.nice(NICENESS)
             os.setsid()  # Linux may share the time among sessions first, and only then among their processes
             Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
-
-
-Listener = Callable[[object], None]
 
 
 class TurnClock:
@@ -98,7 +94,7 @@ def _rivals(run: Run) -> list[Run]:
 def _race(rivals: Sequence[Run], interruption: Interruption, listen: Listener | None) -> None:
     """Let the one that is behind take the next step, until all are over."""
     lanes = [(TurnClock(), run) for run in rivals]
-    works = [(clock, _computing(run, interruption, listen, clock)) for clock, run in lanes]
+    works = [(clock, computing(run, interruption, listen, clock)) for clock, run in lanes]
     progress = dict.fromkeys(range(len(works)), 0.0)
     problems: list[ExplorerError] = []
     try:
@@ -119,9 +115,3 @@ def _race(rivals: Sequence[Run], interruption: Interruption, listen: Listener | 
             work.close()
     if problems:
         raise problems[0]
-
-
-def _computing(run: Run, interruption: Interruption, listen: Listener | None, clock: TurnClock) -> Work:
-    if groups.ids(run):
-        return computing_together(groups.members(run), interruption, listen, clock)
-    return computing(run, interruption, listen, clock)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -70,6 +71,10 @@ class SeedsState(TrainingState):
         every = torch.cat(logits, -1).transpose(1, 2).contiguous()
         return (every.argmax(2) == torch.cat(labels, -1)).sum(1)
 
+    def seed(self, seed: int) -> "SeedPlace":
+        """Return one seed's place in this state."""
+        return SeedPlace(self, self.seeds.index(seed))
+
     def network_of(self, index: int) -> nn.Module:
         """Return an ordinary network, in evaluation mode, with the weights that are evaluated for one seed.
 
@@ -92,6 +97,39 @@ class SeedsState(TrainingState):
         """Take over what `tensors` returned for as many seeds."""
         super().restore(saved)
         self.seeds, self.failures = tuple(saved["seeds"]), list(saved["failures"])
+
+
+@dataclass
+class SeedPlace:
+    """One seed's place in the common state, as a writer wants to see it."""
+
+    state: "SeedsState"
+    index: int
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        return self.state.epoch
+
+    @property
+    def step(self) -> int:
+        """Steps done of the next."""
+        return self.state.step
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on all seeds."""
+        return self.state.seconds
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that is evaluated; that in training has no gradients of its own."""
+        return self.evaluated
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is evaluated and saved."""
+        return self.state.network_of(self.index)
 
 
 CHUNK_PIXELS = 4 * CHUNK_IMAGES
