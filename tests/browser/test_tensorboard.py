@@ -14,7 +14,7 @@ PAGE = """
 import sys
 sys.path.insert(0, {root!r})
 from explorer.store import runs
-from explorer.ui import tensorboard
+from explorer.ui.runs import tensorboard
 import streamlit as st
 st.set_page_config(layout="wide")
 st.title("Runs")

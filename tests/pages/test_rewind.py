@@ -83,6 +83,8 @@ def test_training_images_of_an_epoch_without_weights_are_a_message(rewindable, o
 
 
 def test_an_epoch_that_never_was_is_said_to_be_unknown(rewindable, open_page):
-    app = open_page("home", checkpoint=rewindable.id, epoch="77")
+    app = open_page("evaluate", checkpoint=rewindable.id)
+    app.query_params["epoch"] = "77"
+    app.run()
     assert not app.exception
     assert any("no epoch “77”" in warning.value for warning in app.warning)

@@ -136,7 +136,9 @@ def test_filters_go_into_the_url_and_can_be_cleared(open_page):
 
 def test_a_tick_is_of_a_run_not_of_a_line(open_page):
     old = made("old")
-    app = open_page("runs", chosen=old.id)
+    app = open_page("runs")
+    app.session_state[runs_table.CHOSEN] = old.id  # as by a tick; what a link has chosen stands first
+    app.run()
     assert app.session_state[runs_table.KEY]["selection"]["rows"] == [0]
     new = runs.create(old.config, "new")
     new.path.rename(new.path.with_name("20991231-000000-abcdef"))
@@ -292,17 +294,19 @@ def test_delete_undo_and_the_bin(open_page):
 def test_a_running_run_is_stopped_and_thrown_away_and_a_waiting_one_leaves_the_queue(open_page):
     running, waiting = made("running", status={"state": "running"}), made("waiting", status={"state": "stopped"})
     requests.add(waiting)
-    lock = running.lock()
+    begun = threading.Event()
 
     def compute():
         """Stand still when asked to, as a worker does."""
-        while not running.stop_requested:
-            time.sleep(0.01)
-        running.write_status(running.status.model_copy(update={"state": "stopped"}))
-        lock.release()
+        with running.lock():
+            begun.set()
+            while not running.stop_requested:
+                time.sleep(0.01)
+            running.write_status(running.status.model_copy(update={"state": "stopped"}))
 
     worker = threading.Thread(target=compute, daemon=True)
     worker.start()
+    begun.wait(30)
     app = open_page("runs", chosen=f"{running.id},{waiting.id}")
     app.button(key="runs-delete").click().run()
     worker.join(30)

@@ -125,6 +125,7 @@ def test_text_that_is_no_list_is_named_and_the_form_stays_whole(open_page):
 def test_every_field_of_the_configuration_is_shown_somewhere(open_page):
     app = open_page("train")
     app.selectbox(key="train-optimizer").select("momentum").run()
+    app.toggle(key="train-flip").set_value(True).run()
     shown = set()
     for schedule in ("step", "one-cycle"):
         app.selectbox(key="train-schedule").select(schedule).run()

@@ -87,7 +87,7 @@ def test_one_that_diverges_does_not_end_the_other(rivals):
     with pytest.raises(RunError, match="infinite or undefined"):
         compute(sides[0])
     assert [run.status.state for run in sides] == ["finished", "failed"]
-    assert "at a learning rate of 1e+02" in sides[1].status.message
+    assert "at a learning rate of 100" in sides[1].status.message
 
 
 def test_a_rival_that_was_deleted_is_not_missed(rivals):

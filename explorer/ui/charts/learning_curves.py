@@ -255,7 +255,7 @@ def overlaid_curves(curves: Sequence[LearningCurve], quantity: Quantity, until: 
         said("accuracy"),
         alt.Tooltip("loss:Q", format=".3f"),
     ]
-    x = x.axis(format="~g", tickCount=6, labelFlush=False) if by_time else x.axis(format="d", tickMinStep=1)
+    x = x.axis(format=",~f", tickCount=6, labelFlush=False) if by_time else x.axis(format="d", tickMinStep=1)
     base = with_percents(alt.Chart(named("epochs")), "accuracy").encode(
         x=x, y=y, color=_colours(labels), tooltip=tooltip
     )

@@ -31,7 +31,7 @@ NAMELESS = ("model", "dataset", "optimizer", "schedule", "loss")
 """Settings whose values say by themselves what they are."""
 TECHNICAL = ("seed", "device", "threads", "snapshots")
 """Settings that do not decide what a network can learn."""
-LABEL = 56
+LABEL = 44
 """Characters of a label in a legend; more only where runs could not be told apart otherwise."""
 
 

@@ -35,13 +35,13 @@ class LearningCurve:
 
 
 def by_settings(runs: Sequence[Summary]) -> list[Group]:
-    """Put together the runs that differ in their seed alone, in order; of one seed only the first counts."""
+    """Put together the runs that differ in their seed alone, in order; one whose seed is there already stands alone."""
     found: dict[str, dict[Any, Summary]] = {}
     for run in runs:
         settings = run_text.settings(run.config)
         seed = settings.pop("seed", None)
         key = run.id if run.problem else repr(sorted(settings.items()))
-        found.setdefault(key, {}).setdefault(seed, run)
+        found.setdefault(run.id if seed in found.get(key, ()) else key, {})[seed] = run
     return [list(group.values()) for group in found.values()]
 
 

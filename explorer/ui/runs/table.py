@@ -18,7 +18,7 @@ from explorer.ui.kit.text import choice, markdown, plain, shorten
 
 FIND, STATE, DATASET, MODEL, TAG = "runs-find", "runs-state", "runs-dataset", "runs-model", "runs-tag"
 CHOSEN = "chosen"
-_FIRST = "runs:first"
+_LINKED = "runs:linked"
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def chosen_ids() -> tuple[str, ...]:
     asked = address.is_new(CHOSEN)
     ids, _ = address.adopt_several(CHOSEN, lambda name: RUN_ID.fullmatch(name) is not None)
     if asked:
-        st.session_state[_FIRST] = ids
+        st.session_state[_LINKED] = ids
     return tuple(ids)
 
 
-def first_runs_filters() -> tuple[str, ...]:
+def linked_ids() -> tuple[str, ...]:
     """Return the runs that a link has chosen: they stand first, as nobody would look for them further down."""
-    return tuple(st.session_state.get(_FIRST, ()))
+    return tuple(st.session_state.get(_LINKED, ()))
 
 
 def choose_ids(ids: Iterable[str]) -> None:
@@ -221,7 +221,7 @@ def _table(filters: RunFilters, ids: tuple[str, ...], was_active: bool) -> None:
     active = any(run.status.state in ACTIVE for run in found)
     if active != was_active or chosen_ids() != ids:
         st.rerun()
-    first = first_runs_filters()
+    first = linked_ids()
     shown = sorted(filter(filters.matches, found), key=lambda run: run.id not in first)
     chosen = {run.id for run in found}.intersection(ids)
     _head(found, shown, chosen)

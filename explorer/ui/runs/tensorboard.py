@@ -57,8 +57,6 @@ def show(runs: Sequence[Run]) -> None:
         )
         view = INSIDE
     if view == INSIDE:
-        pass  # with it come NumPy, Altair and PyTorch
-
         with shown():
             show_events(runs)
     elif server:

@@ -1,50 +1,40 @@
-"""What the newest epoch of a run looks like: images, confusion matrix, filters. Made once an epoch, then kept."""
+"""What a run looks like so far: its curves, and the images, confusion matrix and filters of its newest epoch.
 
+The pictures are made once an epoch, then kept.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
+from explorer.store import summaries
+from explorer.store.losses import FIELDS
 from explorer.store.runs import Run, Status
 from explorer.ui import charts
-from explorer.ui.kit import explanations, theme
-from explorer.ui.kit.run_history import History
-from explorer.ui.kit.seed_groups import Group
-from explorer.ui.kit.text import markdown
+from explorer.ui.charts import learning_curves
+from explorer.ui.charts.learning_curves import Quantity, rate_curve
+from explorer.ui.charts.specs import HEIGHT
+from explorer.ui.kit import explanations, figure, numbers, run_text, seed_groups, theme
+from explorer.ui.kit.figure import Table, beside, csv_text
+from explorer.ui.kit.images import img_tag
+from explorer.ui.kit.run_history import History, Line
+from explorer.ui.kit.run_text import rate
+from explorer.ui.kit.seed_groups import Group, LearningCurve
+from explorer.ui.kit.text import html_text, markdown
 
 if TYPE_CHECKING:
     from explorer.analysis.evaluation.confusion import ConfusionMatrix
     from explorer.analysis.evaluation.predictions import Predictions
     from explorer.analysis.inside.filters import Filters
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
-
-from explorer.ui.kit.images import img_tag
-from explorer.ui.kit.numbers import percent
-from explorer.ui.kit.text import html_text
-
-if TYPE_CHECKING:
-    from explorer.analysis.evaluation.predictions import Predictions
     from explorer.data.splits import Split
-from collections.abc import Callable
-from functools import partial
-
-from explorer.store import summaries
-from explorer.store.losses import FIELDS
-from explorer.ui.charts import learning_curves
-from explorer.ui.charts.learning_curves import Quantity, rate_curve
-from explorer.ui.charts.specs import HEIGHT
-from explorer.ui.kit import figure, numbers, run_text, seed_groups
-from explorer.ui.kit.figure import Table, beside, csv_text
-from explorer.ui.kit.run_history import Line
-from explorer.ui.kit.run_text import rate
-from explorer.ui.kit.seed_groups import LearningCurve
 
 COUNT = 12
 SEED = 12
@@ -132,11 +122,11 @@ def picture(items: Sequence[Watched]) -> str:
 def _card(item: Watched) -> str:
     accent = theme.colour("primaryColor")
     frame = "transparent" if item.right else accent
-    said = f"{'✓' if item.right else '×'} {html_text(item.predicted)} {percent(item.confidence)}"
+    said = f"{'✓' if item.right else '×'} {html_text(item.predicted)} {numbers.percent(item.confidence)}"
     line = "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
     part = f"{100 * item.probability:.1f}%"
     bar = (
-        f'<div title="{percent(item.probability)} for the target" style="height:.4rem;border-radius:2px;'
+        f'<div title="{numbers.percent(item.probability)} for the target" style="height:.4rem;border-radius:2px;'
         'background:rgba(128,128,128,.25);margin-top:.3rem">'
         f'<div style="height:100%;border-radius:2px;background:{accent};width:{part}"></div></div>'
     )
@@ -222,7 +212,7 @@ def picture_file(label: str, chart: Callable[[], dict[str, Any]], name: str) -> 
 
 IMAGES, MATRIX, FILTERS, RATE, OBJECTIVE = "Images", "Confusion matrix", "Filters", "Learning rate", "Objective"
 VIEWS = (IMAGES, MATRIX, FILTERS, RATE)
-WATCH_EPOCH_HEIGHT = 250
+EMPTY_HEIGHT = 250
 """Pixels kept free until there is something to show."""
 
 MATRIX_HEIGHT = 180
@@ -272,7 +262,7 @@ def newest(run: Run, status: Status, history: History, group: Group) -> None:
 
 
 def _empty(text: str) -> None:
-    with st.container(height=WATCH_EPOCH_HEIGHT, border=False):
+    with st.container(height=EMPTY_HEIGHT, border=False):
         st.caption(markdown(text))
 
 
@@ -395,14 +385,14 @@ def _read_filters(filters: "Filters") -> str:
 QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy")
 
 
-def curves(history: History, group: seed_groups.Group) -> None:
+def curves(history: History, group: Group) -> None:
     """Show loss and accuracy of a run, or of the seeds that it was started with."""
     with beside("watch-curves"):
         for quantity in QUANTITIES:
             live_chart(_chart(quantity, history, group), quantity)
 
 
-def _chart(quantity: Quantity, history: History, group: seed_groups.Group) -> dict[str, Any]:
+def _chart(quantity: Quantity, history: History, group: Group) -> dict[str, Any]:
     """Draw one run with its steps; several seeds, as soon as one has an epoch, with their mean."""
     if len(group) > 1:
         mean = seed_groups.curve(group, f"mean of {len(group)} seeds")
@@ -422,7 +412,7 @@ def learning_rate(history: History) -> None:
     live_chart(rate_curve(history.lines, history.horizon), "learning-rate")
 
 
-def explain_curves(run: Run, history: History, group: seed_groups.Group = ()) -> Explanation:
+def explain_curves(run: Run, history: History, group: Group = ()) -> Explanation:
     """Explain loss and accuracy; the data are those of every epoch, also where the curves are thinned."""
     text = "Thin lines are single seeds, thick ones their mean. " if len(group) > 1 else ""
     text += "The loss is the cross entropy: how far the outputs are from the targets. Lower is better. "
@@ -466,7 +456,7 @@ def explain_rate(history: History) -> Explanation:
     return Explanation("Learning rate", text, chart)
 
 
-def _seeds_table(group: seed_groups.Group) -> Table:
+def _seeds_table(group: Group) -> Table:
     labels = run_text.labels(group)
     return learning_curves.curves_table(
         [LearningCurve(label, summaries.epochs(run.run)) for run, label in zip(group, labels, strict=True)]
