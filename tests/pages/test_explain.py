@@ -45,7 +45,7 @@ def few(monkeypatch, split):
 
 @pytest.fixture(autouse=True)
 def afresh():
-    background.shelf.clear()
+    background.kept.clear()
 
 
 def said(app):

@@ -107,15 +107,6 @@ def test_one_scale_holds_for_maps_of_one_unit_only():
     assert limits(maps, shared=True) == {("occlusion", 0): 5, ("feature-ablation", 1): 5, ("grad-cam", 0): 0.25}
 
 
-def test_a_shelf_keeps_what_was_used_last():
-    shelf = background.Shelf(2)
-    shelf.put("a", 1)
-    shelf.put("b", 2)
-    assert shelf.get("a") == 1
-    shelf.put("c", 3)
-    assert [shelf.get(name) for name in "abc"] == [1, None, 3]
-
-
 def test_work_is_reported_kept_and_closed(monkeypatch):
     monkeypatch.setattr(background, "_PAUSE", 0.0)
     closed, told = [], []

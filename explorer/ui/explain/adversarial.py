@@ -235,7 +235,7 @@ def _steps(models: dict[str, Checkpoint], question: Question, size: int, data: H
     found: dict[str, Points] = {}
     for number, (name, checkpoint) in enumerate(models.items()):
         place = ("robust", checkpoint.digest, data)
-        kept: Points | None = background.shelf().get(place)
+        kept: Points | None = background.known(place)
         if kept is None:
             points: list[RobustPoint] = []
             for point in robust_accuracy(classifier(checkpoint), sample.images, sample.labels):
@@ -245,7 +245,7 @@ def _steps(models: dict[str, Checkpoint], question: Question, size: int, data: H
                 said = f"{drawn.TITLES[point.method]}, epsilon {point.epsilon:g}"
                 yield WorkProgress(done / total, said, found)
             kept = tuple(points)
-            background.shelf().put(place, kept)
+            background.keep(place, kept)
         found[name] = kept
         yield WorkProgress((number + 1) / len(models), name, dict(found))
 

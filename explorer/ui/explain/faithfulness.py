@@ -44,7 +44,7 @@ def show(question: Question) -> None:
             st.info("Choose a method above; its map is then examined.")
             return
         keys: dict[Chosen, Hashable] = {one: _key(question, one) for one in chosen}
-        titles = {one.name: _marked(one, background.shelf().get((WORK, keys[one]))) for one in chosen}
+        titles = {one.name: _marked(one, background.known((WORK, keys[one]))) for one in chosen}
         name = controls.segments("Examined", titles, "examined", labelled=False)
         one = next(one for one in chosen if one.name == name)
         if _is_constant(question, one):
@@ -187,7 +187,7 @@ def _stages(found: Examination, names: Sequence[str]) -> list[Tile]:
 def _all(question: Question, keys: Mapping[Chosen, Hashable]) -> None:
     """List what is known of all chosen methods, and offer to examine the rest."""
     known: dict[Chosen, Examination] = {
-        one: found for one, key in keys.items() if (found := background.shelf().get((WORK, key))) is not None
+        one: found for one, key in keys.items() if (found := background.known((WORK, key))) is not None
     }
     missing = [one for one in keys if one not in known and not _is_constant(question, one)]
     if len(keys) > 1 and missing:
@@ -216,12 +216,12 @@ def _all(question: Question, keys: Mapping[Chosen, Hashable]) -> None:
 def _every(question: Question, keys: Mapping[Chosen, Hashable]) -> Steps[dict[Chosen, Examination]]:
     found: dict[Chosen, Examination] = {}
     for number, (one, key) in enumerate(keys.items()):
-        kept: Examination | None = background.shelf().get((WORK, key))
+        kept: Examination | None = background.known((WORK, key))
         if kept is None and not _is_constant(question, one):
             for step in _steps(question, one):
                 kept = step.result
                 yield WorkProgress((number + step.share) / len(keys), step.said, found)
-            background.shelf().put((WORK, key), kept)
+            background.keep((WORK, key), kept)
         if kept is not None:
             found[one] = kept
         yield WorkProgress((number + 1) / len(keys), one.title, dict(found))

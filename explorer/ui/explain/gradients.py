@@ -223,7 +223,7 @@ def _computed(chosen: Sequence[Trial], split: Split, of: Of, kinds: Sequence[str
     """Return the statistics of all trials, once they are computed and their files written."""
     missing = [path for trial in chosen for kind in kinds if not (path := _path(trial, split, of, kind)).is_file()]
     places = [_place(trial, split, of) for trial in chosen]
-    known = [background.shelf().get(place) for place in places]
+    known = [background.known(place) for place in places]
     if not missing and all(known):
         return GradientTrials.of([replace(one, name=trial.name) for one, trial in zip(known, chosen, strict=True)])
     passes = numbers.many(len(split), "image") + (f" in {len(chosen)} trials" if len(chosen) > 1 else "")
@@ -241,7 +241,7 @@ def _steps(chosen: Sequence[Trial], split: Split, of: Of, kinds: Sequence[str]) 
         place = _place(trial, split, of)
         paths = {kind: _path(trial, split, of, kind) for kind in kinds}
         missing = {kind: path for kind, path in paths.items() if not path.is_file()}
-        kept: GradientStatistics | None = background.shelf().get(place)
+        kept: GradientStatistics | None = background.known(place)
         if kept is None or missing:
             _tidy({path for other in chosen for path in _paths(other, split, of)})
             moments = Moments()
@@ -258,7 +258,7 @@ def _steps(chosen: Sequence[Trial], split: Split, of: Of, kinds: Sequence[str]) 
                 said = f"{trial.name}: {numbers.count(done)} of {numbers.many(len(split), 'image')}"
                 yield WorkProgress(share, markdown(said), GradientTrials(tuple(found)))
             kept = moments.statistics(trial.name, of)
-            background.shelf().put(place, kept)
+            background.keep(place, kept)
         found.append(replace(kept, name=trial.name))
     yield WorkProgress(1.0, "Done", GradientTrials.of(found))
 

@@ -215,7 +215,7 @@ def show_class_mean(question: Question, chosen: Sequence[Chosen], view: MapColou
         (key, tuple(chosen)),
         f"Compute {numbers.count(len(chosen))} mean maps over {numbers.many(len(rows), 'image')}",
         lambda: _steps(question, chosen, images, target, against, key),
-        at_once=all(background.shelf().get((key, one)) is not None for one in chosen),
+        at_once=all(background.known((key, one)) is not None for one in chosen),
     )
     known: dict[str, Mean] = wanted or {}
     column = Column(average, f"Mean of {numbers.count(len(rows))}", score, (Note(classes[label]),))
@@ -262,7 +262,7 @@ def _steps(
     aim = Target(torch.full((len(images),), target), pair)
     found: dict[str, Mean] = {}
     for number, one in enumerate(chosen):
-        kept = background.shelf().get((key, one))
+        kept = background.known((key, one))
         if kept is None:
             needs_mean = one.values.get("baseline") == "mean"
             mean = cache.mean_image(question.selection.dataset) if needs_mean else None
@@ -273,7 +273,7 @@ def _steps(
                 yield WorkProgress(
                     share, f"{one.title}: {numbers.count(part.done)} of {numbers.count(part.total)}", found
                 )
-            background.shelf().put((key, one), kept)
+            background.keep((key, one), kept)
         found[one.name] = kept
         yield WorkProgress((number + 1) / len(chosen), one.title, dict(found))
 

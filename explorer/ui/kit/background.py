@@ -7,14 +7,13 @@ press there waits until the thread is done.)
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable
 from contextlib import closing
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
+from cachetools import LRUCache
 
 from explorer.errors import ExplorerError
 from explorer.ui.kit.models import computing
@@ -22,7 +21,9 @@ from explorer.ui.kit.numbers import seconds
 
 Result = TypeVar("Result")
 
-KEPT_RESULTS = 128
+KEPT = 128
+"""Results and jobs."""
+FAILED = "This could not be computed. Reload the page to try again."
 _PAUSE = 0.1
 """Seconds between two looks at the progress."""
 
@@ -49,33 +50,25 @@ class WorkProgress(Generic[Result]):
 Steps = Generator[WorkProgress[Result], None, None]
 
 
-class Shelf:
-    """Results of all sessions by what they were computed from; those that were used last are kept."""
-
-    def __init__(self, size: int = KEPT_RESULTS) -> None:
-        self._size, self._lock = size, Lock()
-        self._found: OrderedDict[Hashable, Any] = OrderedDict()
-
-    def get(self, key: Hashable) -> Any:
-        """Return a result, None where there is none."""
-        with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-            return self._found.get(key)
-
-    def put(self, key: Hashable, value: Any) -> None:
-        """Keep a result."""
-        with self._lock:
-            self._found[key] = value
-            self._found.move_to_end(key)
-            while len(self._found) > self._size:
-                self._found.popitem(last=False)
+_guard, _turn = threading.Lock(), threading.Lock()
 
 
 @st.cache_resource(show_spinner=False)
-def shelf() -> Shelf:
-    """Return the one shelf of this server."""
-    return Shelf()
+def kept() -> "LRUCache[Hashable, Any]":
+    """Return results and jobs of all sessions by what they were computed from, those that were used last."""
+    return LRUCache(KEPT)
+
+
+def known(key: Hashable) -> Any:
+    """Return a result that is kept, None where there is none; that of `result` under its name and key."""
+    with _guard:
+        return kept().get(key)
+
+
+def keep(key: Hashable, value: object) -> None:
+    """Keep a result for all sessions."""
+    with _guard:
+        kept()[key] = value
 
 
 def result(
@@ -114,8 +107,8 @@ def result(
         What the work raises.
     """
     whole = (name, key)
-    if (known := shelf().get(whole)) is not None:
-        found: Result = known
+    found: Result | None = known(whole)
+    if found is not None:
         return found
     slot = f"work:{name}"
     asked, said = st.session_state.get(slot, (None, False))
@@ -143,7 +136,7 @@ def result(
         bar.empty()
         raise
     st.session_state.pop(slot, None)
-    shelf().put(whole, found)
+    keep(whole, found)
     for part in (start, stop, bar):
         part.empty()
     return found
@@ -172,14 +165,6 @@ def _run(steps: Steps[Result], report: Callable[[float, str], object]) -> Result
     if last is None:
         raise ValueError("There was nothing to do.")
     return last.result
-
-
-T = TypeVar("T")
-
-KEPT = 24
-FAILED = "This could not be computed. Reload the page to try again."
-
-_turn = threading.Lock()
 
 
 class Job:
@@ -223,19 +208,9 @@ def job(key: Hashable, work: Callable[[], object]) -> Job:
     work : callable
         Must not use Streamlit.
     """
-    kept = _jobs()
+    whole = ("job", key)
     with _guard:
-        if key not in kept:
-            kept[key] = Job(work)
-            while len(kept) > KEPT:
-                kept.popitem(last=False)
-        kept.move_to_end(key)
-        return kept[key]
-
-
-_guard = threading.Lock()
-
-
-@st.cache_resource(show_spinner=False)
-def _jobs() -> "OrderedDict[Hashable, Job]":
-    return OrderedDict()
+        if whole not in kept():
+            kept()[whole] = Job(work)
+        found: Job = kept()[whole]
+    return found
