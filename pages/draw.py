@@ -32,7 +32,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
 with menu:
     start.menu(selection.dataset, selection.split, classes, goal)
 start.show_problem()
-scene = DrawChoices(selection.dataset, looking, goal, preparation.steps())
-section = pad.show(scene, SECTIONS, challenges.goal)
+choices = DrawChoices(selection.dataset, looking, goal, preparation.steps())
+section = pad.show(choices, SECTIONS, challenges.goal)
 if section in BELOW:
-    BELOW[section](scene)
+    BELOW[section](choices)

@@ -33,9 +33,9 @@ with figures, st.container(key=watch.PLACE), messages.shown():
     if duel is None:
         show_empty()
     else:
-        standing = progress.look(duel)
-        results.heading(standing)
-        results.verdict(standing)
-        watch.watch(standing)
-        results.details(standing)
+        duel_progress = progress.look(duel)
+        results.heading(duel_progress)
+        results.verdict(duel_progress)
+        watch.watch(duel_progress)
+        results.details(duel_progress)
 figure.look()

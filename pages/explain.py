@@ -5,9 +5,9 @@ import streamlit as st
 from explorer.ui.explain import adversarial, choice, faithfulness, gradients, maps
 from explorer.ui.kit import controls, messages, state
 
-MAPS, LIES, ALL, FOOLING = "maps", "lie-detector", "all-images", "fooling"
-TITLES = {MAPS: "Maps", LIES: "Lie detector", ALL: "All images", FOOLING: "Fooling"}
-OF_AN_IMAGE = {MAPS: maps.show, LIES: faithfulness.show, FOOLING: adversarial.show}
+MAPS, FAITHFULNESS, ALL, ADVERSARIAL = "maps", "lie-detector", "all-images", "fooling"
+TITLES = {MAPS: "Maps", FAITHFULNESS: "Lie detector", ALL: "All images", ADVERSARIAL: "Fooling"}
+OF_AN_IMAGE = {MAPS: maps.show, FAITHFULNESS: faithfulness.show, ADVERSARIAL: adversarial.show}
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.title("Explain", width="content")
@@ -20,7 +20,7 @@ if section == ALL:
 else:
     left, right = st.columns([1, 2.85], gap="medium")
     with left, st.container(gap="small"):
-        question = choice.show(selection, scored=section != FOOLING)
+        question = choice.show(selection, scored=section != ADVERSARIAL)
     with right:
         if question is None:
             st.info("Bring an image, and it is explained here.")

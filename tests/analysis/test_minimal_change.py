@@ -14,8 +14,8 @@ from explorer.analysis.drawings.challenges import (
     changed_pixels,
     drawing_points,
     flipping_points,
-    fooling_points,
     keeping_points,
+    misleading_points,
 )
 from explorer.analysis.evaluation.predictions import predict
 from explorer.data.splits import load_split
@@ -194,9 +194,9 @@ def test_drawing_points():
 
 def test_fooling_points():
     wrong, right = np.array([0.2, 0.8]), np.array([0.9, 0.1])
-    assert fooling_points(wrong, right, true=0) == 72
-    assert fooling_points(right, right, true=0) == 0
-    assert fooling_points(wrong, wrong, true=0) == 0
+    assert misleading_points(wrong, right, true=0) == 72
+    assert misleading_points(right, right, true=0) == 0
+    assert misleading_points(wrong, wrong, true=0) == 0
 
 
 def test_keeping_and_flipping_points():

@@ -46,7 +46,7 @@ def test_a_drawing_is_judged_changed_kept_and_played_with(application, visit):
     expect(page.get_by_text("means.").first).to_be_visible(timeout=40_000)
 
     section(page, "Target")
-    press(page, "nudge-many")
+    press(page, "step-many")
     expect(verdict).to_contain_text("That is what you meant")
     page.get_by_role("button", name="Undo", exact=True).click()
     expect(verdict).to_contain_text("You meant Bag")

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.special import softmax
 from sklearn.neighbors import NearestNeighbors
 
-from explorer.analysis.drawings.gradient_steps import nudge
+from explorer.analysis.drawings.gradient_steps import step_towards
 from explorer.analysis.evaluation.predictions import to_pixels
 from explorer.data.preparation.pipeline import Normalisation, Steps, prepare_drawing, prepare_photo, read_picture
 from explorer.data.splits import load_split
@@ -261,8 +261,8 @@ def test_the_target_says_how_far_it_is_and_a_step_brings_it_nearer(drawn, drawin
         "Loss": f"{-np.log(shares[bag]):.3f}",
         "Rank": f"{1 + (shares > shares[bag]).sum()} of 10",
     }
-    expected = nudge(small().classifier(), image, bag)
-    button(app, "nudge-one").click().run()
+    expected = step_towards(small().classifier(), image, bag)
+    button(app, "step-one").click().run()
     assert not app.exception
     assert np.array_equal(app.session_state[KEY].pixels[::10, ::10], expected.image)
     assert f"{expected.after[bag]:.1%}" in said(app, "1 step taken")

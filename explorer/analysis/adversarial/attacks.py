@@ -131,7 +131,7 @@ class Attack:
         epsilon = sizes.to(pixels)[:, None, None, None]
         if self.method == "fgsm":
             direction, _ = slope(frozen, pixels, aims)
-            changed = (pixels + self._way * epsilon * direction.sign()).clamp(0, 1)
+            changed = (pixels + self._sign * epsilon * direction.sign()).clamp(0, 1)
             after = checked_logits(frozen, changed)
         else:
             changed, after = self._worst(self._places(frozen, pixels, aims, epsilon, draws), aims)
@@ -139,7 +139,7 @@ class Attack:
         return Adversarial(self.method, sizes.numpy(), aims.cpu().numpy(), self.target is not None, *arrays)
 
     @property
-    def _way(self) -> int:
+    def _sign(self) -> int:
         """Up the loss of the image's own class, or down that of the target."""
         return 1 if self.target is None else -1
 
@@ -156,15 +156,15 @@ class Attack:
         for _ in range(self.steps):
             direction, logits = slope(frozen, here, aims)
             yield here, checked(logits)
-            here = torch.clamp(here + self._way * step * direction.sign(), low, high)
+            here = torch.clamp(here + self._sign * step * direction.sign(), low, high)
         yield here, checked_logits(frozen, here)
 
     def _worst(self, places: Iterator[tuple[Tensor, Tensor]], aims: Tensor) -> tuple[Tensor, Tensor]:
         """Return, for each image, the place where the model is most in error, and the logits there."""
         images, logits = next(places)
-        error = self._way * excess(logits, aims)
+        error = self._sign * excess(logits, aims)
         for place, outputs in places:
-            there = self._way * excess(outputs, aims)
+            there = self._sign * excess(outputs, aims)
             worse = there > error
             images = torch.where(worse[:, None, None, None], place, images)
             logits = torch.where(worse[:, None], outputs, logits)

@@ -70,12 +70,12 @@ def drawing_points(probability: float, seconds: float, limit: float, strokes: in
     return round(FULL * probability * in_time * neat)
 
 
-def fooling_points(fooled: FloatArray, other: FloatArray, true: int) -> int:
+def misleading_points(misled: FloatArray, other: FloatArray, true: int) -> int:
     """Score an image that one model shall get wrong and another right: 0 to 100.
 
     Parameters
     ----------
-    fooled, other : ndarray
+    misled, other : ndarray
         Shape (C,): probabilities of the model that shall be wrong, and of the one that shall be right.
     true : int
         What the image shows.
@@ -86,9 +86,9 @@ def fooling_points(fooled: FloatArray, other: FloatArray, true: int) -> int:
         Probability that the first gives to other classes times that which the second gives to the true one, times
         100; 0 where the first is right or the second wrong.
     """
-    if int(fooled.argmax()) == true or int(other.argmax()) != true:
+    if int(misled.argmax()) == true or int(other.argmax()) != true:
         return 0
-    return round(FULL * (1 - float(fooled[true])) * float(other[true]))
+    return round(FULL * (1 - float(misled[true])) * float(other[true]))
 
 
 def keeping_points(changed: float, kept: bool) -> int:

@@ -94,7 +94,7 @@ def direction(classifier: nn.Module, image: Image, target: int, objective: Objec
     return _gradient(frozen_copy(classifier), image, target, objective)
 
 
-def nudge(
+def step_towards(
     classifier: nn.Module,
     image: Image,
     target: int,
@@ -120,7 +120,7 @@ def nudge(
 
     Returns
     -------
-    Nudge
+    GradientStep
 
     Raises
     ------

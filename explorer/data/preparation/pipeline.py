@@ -217,14 +217,14 @@ def prepare_drawing(
     _check(pixels, channels=False)
     if not pixels.any():
         raise ImageError(EMPTY)
-    way = _Pipeline(recipe_for(dataset), steps, normalisation or normalisation_of(dataset))
-    way.begin(pixels, drawn=True)
+    pipeline = _Pipeline(recipe_for(dataset), steps, normalisation or normalisation_of(dataset))
+    pipeline.begin(pixels, drawn=True)
     if placed:
-        way.average_cells()
-    way.turn_drawing()
+        pipeline.average_cells()
+    pipeline.turn_drawing()
     if not placed:
-        way.place(photo=False)
-    return way.end()
+        pipeline.place(photo=False)
+    return pipeline.end()
 
 
 def prepare_photo(
@@ -258,16 +258,16 @@ def prepare_photo(
         The picture is plain, or the array is no image.
     """
     _check(picture, channels=True)
-    way = _Pipeline(recipe_for(dataset), steps, normalisation or normalisation_of(dataset))
-    way.begin(picture, drawn=False)
-    way.make_grey()
-    if way.image.shape == (FIELD, FIELD):
-        way.turn_small()
+    pipeline = _Pipeline(recipe_for(dataset), steps, normalisation or normalisation_of(dataset))
+    pipeline.begin(picture, drawn=False)
+    pipeline.make_grey()
+    if pipeline.image.shape == (FIELD, FIELD):
+        pipeline.turn_small()
     else:
-        way.even_out()
-        way.turn_photo()
-        way.place(photo=True)
-    return way.end()
+        pipeline.even_out()
+        pipeline.turn_photo()
+        pipeline.place(photo=True)
+    return pipeline.end()
 
 
 def _check(image: Pixels, channels: bool) -> None:

@@ -166,8 +166,8 @@ def _adversarial(recipe: ScriptRecipe, y: str) -> list[str]:
     return [
         *(["network.eval()"] if recipe.has_modes else []),
         "some = x[::2].clone().requires_grad_()",
-        f"fooled = nn.functional.cross_entropy(network(some), {y}[::2])",
-        "slope = torch.autograd.grad(fooled, some)[0]",
+        f"attacked = nn.functional.cross_entropy(network(some), {y}[::2])",
+        "slope = torch.autograd.grad(attacked, some)[0]",
         *(["network.train()"] if recipe.has_modes else []),
         f"some = some.detach() + {epsilon!r} / {recipe.spec.std!r} * slope.sign()",
         f"x[::2] = some.clamp({recipe.black}, {recipe.white})",

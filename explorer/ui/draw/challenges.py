@@ -47,20 +47,20 @@ def goal() -> int | None:
     return found.label if found is not None and not found.ended else None
 
 
-def show(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
+def show(choices: DrawChoices, seen: CanvasPredictions | None) -> None:
     """Show the choice of a challenge, or the round that is going on."""
     found = _current()
     if found is not None and not found.ended:
-        found.look(_moment(sight), _identity(scene), time.monotonic())
+        found.look(_moment(seen), _identity(choices), time.monotonic())
         if not found.ended:
-            _going(scene, found)
+            _going(choices, found)
             return
-    kind = _choice(scene)
+    kind = _choice(choices)
     if problem := st.session_state.pop(_PROBLEM, None):
         st.warning(problem)
     if found is not None:
-        _ended(scene, found)
-    elif kind == "fool" and len(scene.models) < 2:
+        _ended(choices, found)
+    elif kind == "fool" and len(choices.models) < 2:
         st.info(rounds.SECOND)
 
 
@@ -69,7 +69,7 @@ def _current() -> Round | None:
     return found
 
 
-def _choice(scene: DrawChoices) -> Kind:
+def _choice(choices: DrawChoices) -> Kind:
     """Let the user choose a challenge and start it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         kind: Kind = cast(Kind, segments("Challenge", dict(TITLES.items()), "challenge", labelled=False))
@@ -78,42 +78,42 @@ def _choice(scene: DrawChoices) -> Kind:
             icon=":material/timer:",
             type="primary",
             key="challenge-start",
-            disabled=kind == "fool" and len(scene.models) < 2,
+            disabled=kind == "fool" and len(choices.models) < 2,
             on_click=_start,
-            args=(scene, kind),
+            args=(choices, kind),
         )
     st.caption(RULES[kind])
     return kind
 
 
-def _start(scene: DrawChoices, kind: Kind) -> None:
+def _start(choices: DrawChoices, kind: Kind) -> None:
     """Put what the round begins with on the canvas, and start the clock; a callback."""
     st.session_state.pop(_ROUND, None)
-    if scene.steps != Steps():
+    if choices.steps != Steps():
         st.session_state[_PROBLEM] = "Take all steps under Glass box first: a challenge is played without tricks there."
         return
     try:
-        start, label = (None, random.randrange(len(scene.classes))) if kind == "draw" else _image(scene, kind)
+        start, label = (None, random.randrange(len(choices.classes))) if kind == "draw" else _image(choices, kind)
     except ExplorerError as error:
         st.session_state[_PROBLEM] = markdown(str(error))
         return
     if kind != "draw" and start is None:
-        tried = min(TRIED, len(load_split(scene.dataset, "test")))
+        tried = min(TRIED, len(load_split(choices.dataset, "test")))
         st.session_state[_PROBLEM] = rounds.none_found(tried, kind)
         return
     drawing.begin(start, "The image of the challenge")
-    st.session_state[_ROUND] = Round(kind, label, start, drawing.beginnings(), time.monotonic(), _identity(scene))
+    st.session_state[_ROUND] = Round(kind, label, start, drawing.beginnings(), time.monotonic(), _identity(choices))
     if kind == "flip" and start is not None:
-        search(scene.models[0], start)
+        search(choices.models[0], start)
     predictions.ask()
 
 
-def _image(scene: DrawChoices, kind: Kind) -> tuple[np.ndarray | None, int]:
+def _image(choices: DrawChoices, kind: Kind) -> tuple[np.ndarray | None, int]:
     """Return a random test image that the models recognise, and what it shows; None where there is none."""
-    test = load_split(scene.dataset, "test")
+    test = load_split(choices.dataset, "test")
     rows = np.array(random.sample(range(len(test)), min(TRIED, len(test))))
     fine = np.ones(len(rows), bool)
-    for model in scene.models[: 2 if kind == "fool" else 1]:
+    for model in choices.models[: 2 if kind == "fool" else 1]:
         fine &= answers.logits(model.checkpoint, test.images[rows]).argmax(axis=1) == test.labels[rows]
     if not fine.any():
         return None, 0
@@ -121,26 +121,26 @@ def _image(scene: DrawChoices, kind: Kind) -> tuple[np.ndarray | None, int]:
     return test.images[row], int(test.labels[row])
 
 
-def _identity(scene: DrawChoices) -> tuple[str, ...]:
+def _identity(choices: DrawChoices) -> tuple[str, ...]:
     """Return what must stay the same during a round: the two models, and the way to them."""
-    return (*(model.checkpoint.digest for model in scene.models[:2]), str(astuple(scene.steps)))
+    return (*(model.checkpoint.digest for model in choices.models[:2]), str(astuple(choices.steps)))
 
 
-def _moment(sight: CanvasPredictions | None) -> Moment | None:
-    if sight is None:
+def _moment(seen: CanvasPredictions | None) -> Moment | None:
+    if seen is None:
         return None
-    second = sight.views[1].probabilities if len(sight.views) > 1 else None
-    return Moment(drawing.beginnings(), sight.image, sight.first.probabilities, second, sight.drawing.strokes)
+    second = seen.views[1].probabilities if len(seen.views) > 1 else None
+    return Moment(drawing.beginnings(), seen.image, seen.first.probabilities, second, seen.drawing.strokes)
 
 
-def _names(scene: DrawChoices) -> tuple[str, ...]:
-    return tuple(short(model, scene.dataset) for model in scene.models)
+def _names(choices: DrawChoices) -> tuple[str, ...]:
+    return tuple(short(model, choices.dataset) for model in choices.models)
 
 
-def _going(scene: DrawChoices, found: Round) -> None:
+def _going(choices: DrawChoices, found: Round) -> None:
     """Show the task, the clock and what has been reached."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.markdown(f"#### {rounds.task(found, scene.classes, _names(scene))}", width="stretch")
+        st.markdown(f"#### {rounds.task(found, choices.classes, _names(choices))}", width="stretch")
         st.button("Done", icon=":material/check:", type="primary", key="challenge-done", on_click=_end)
         st.button("Give up", key="challenge-stop", on_click=_give_up)
     _clock(found)
@@ -169,32 +169,32 @@ def _give_up() -> None:
     predictions.ask()
 
 
-def _ended(scene: DrawChoices, found: Round) -> None:
+def _ended(choices: DrawChoices, found: Round) -> None:
     """Give the points, and show how it went."""
     if found.broken:
         st.info(rounds.BROKEN)
         return
     change: MinimalChange | None = None
     if found.kind == "flip" and found.best is not None and found.start is not None:
-        job = search(scene.models[0], found.start)
+        job = search(choices.models[0], found.start)
         if not job.is_over:
-            _wait(scene, found.start)
+            _wait(choices, found.start)
             return
         change = job.result if job.problem is None else None  # type: ignore[assignment]
     pixels = len(change.pixels) if change is not None and change.flipped else None
     points = found.flip_points(pixels) if found.kind == "flip" else found.best.points if found.best else 0
-    about = f"{scene.classes[found.label]}, {_names(scene)[0]}"
+    about = f"{choices.classes[found.label]}, {_names(choices)[0]}"
     if scoreboard.note(found, found.kind, points, about):
         st.rerun()
-    st.success(rounds.result(found, points, pixels, scene.classes))
+    st.success(rounds.result(found, points, pixels, choices.classes))
     if found.best is not None:
         _pictures(found, found.best, change)
 
 
 @st.fragment(run_every=TICK_SECONDS)
-def _wait(scene: DrawChoices, start: np.ndarray) -> None:
+def _wait(choices: DrawChoices, start: np.ndarray) -> None:
     st.caption("You flipped it. The machine is still searching for its own way …")
-    if search(scene.models[0], start).is_over:
+    if search(choices.models[0], start).is_over:
         st.rerun()
 
 

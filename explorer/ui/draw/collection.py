@@ -29,7 +29,7 @@ _MATRIX = "collect-matrix"
 _WHICH = "collect-page"
 
 
-def show(scene: DrawChoices) -> None:
+def show(choices: DrawChoices) -> None:
     """Show the chosen set, in a part of the page that a stroke does not renew."""
     with messages.shown():
         own.show_said()
@@ -44,21 +44,21 @@ def show(scene: DrawChoices) -> None:
         if not len(own.read(chosen).labels):
             st.info(f"{markdown(chosen.name)} is empty. Draw something, say what it is and press Keep it.")
             return
-        _judge(scene, chosen)
-        _gallery(scene, chosen)
-        show_tuning(scene, chosen)
+        _judge(choices, chosen)
+        _gallery(choices, chosen)
+        show_tuning(choices, chosen)
 
 
-def _judge(scene: DrawChoices, chosen: OwnSet) -> None:
+def _judge(choices: DrawChoices, chosen: OwnSet) -> None:
     """Say how good the model is on the drawings, and offer the files."""
     from explorer.analysis.evaluation.confusion import ConfusionMatrix
 
-    matrix = ConfusionMatrix.from_predictions(own.predictions(scene.models[0], chosen))
+    matrix = ConfusionMatrix.from_predictions(own.predictions(choices.models[0], chosen))
     right = int(matrix.counts.trace())
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.metric("Drawings", numbers.count(matrix.n), width="content")
         st.metric(
-            f"Accuracy of {short(scene.models[0], scene.dataset)}",
+            f"Accuracy of {short(choices.models[0], choices.dataset)}",
             numbers.percent(right / matrix.n),
             help=f"{explanations.accuracy(matrix)} With so few images the true share lies, with 95% confidence, "
             "anywhere in the interval beside it (Wilson).",
@@ -116,16 +116,16 @@ def _download(label: str, make: Callable[[OwnSet], Download], chosen: OwnSet, en
 
 
 @st.fragment
-def _gallery(scene: DrawChoices, chosen: OwnSet) -> None:
+def _gallery(choices: DrawChoices, chosen: OwnSet) -> None:
     """Show the drawings, the newest first; a click chooses one, to be deleted."""
-    drawings, found = own.read(chosen), own.predictions(scene.models[0], chosen)
+    drawings, found = own.read(chosen), own.predictions(choices.models[0], chosen)
     order = np.arange(len(drawings.labels))[::-1]
     pages = -(-len(order) // PAGE)
     page = int(st.number_input(f"Page of {pages}", 1, pages, key=_WHICH, width=140)) if pages > 1 else 1
     items = []
     for row in order[(page - 1) * PAGE : page * PAGE].tolist():
         said = f"{found.classes[found.predicted[row]]} {numbers.percent(float(found.confidence[row]))}"
-        title = scene.classes[drawings.labels[row]]
+        title = choices.classes[drawings.labels[row]]
         items.append(Tile(int(drawings.ids[row]), drawings.images[row], title, (Note(said, bool(found.correct[row])),)))
     picked = st.session_state.get(_PICKED)
     tiles("collected", items, selected=picked, on_pick=_pick)
@@ -133,7 +133,7 @@ def _gallery(scene: DrawChoices, chosen: OwnSet) -> None:
     if not len(place):
         st.caption("Below each drawing what you called it, and what the model says. Click one to delete it.")
         return
-    name = scene.classes[drawings.labels[int(place[0])]]
+    name = choices.classes[drawings.labels[int(place[0])]]
     label = f"Delete this {markdown(name)}"
     if st.button(label, icon=":material/delete:", key="collect-delete", on_click=_delete, args=(chosen, picked, name)):
         st.rerun()
@@ -155,21 +155,21 @@ def _delete(chosen: OwnSet, number: int, name: str) -> None:
 _LABEL = "collect-label"
 
 
-def show_collect(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
+def show_collect(choices: DrawChoices, seen: CanvasPredictions | None) -> None:
     """Offer to keep the drawing; what is kept stands below, where a stroke does not renew it."""
     which, more, label, keep = st.columns([1.4, 0.9, 1.4, 1.3], gap="small", vertical_alignment="bottom")
     with which:
-        chosen = own.choose(scene.dataset)
+        chosen = own.choose(choices.dataset)
     with more:
-        own.begin_another(scene.dataset)
+        own.begin_another(choices.dataset)
     with label:
         right = st.selectbox(
-            "That was wrong, it is" if _is_wrong(scene, sight) else "It is",
-            range(len(scene.classes)),
-            index=scene.target,
-            format_func=lambda number: with_article(scene.classes[number]),
+            "That was wrong, it is" if _is_wrong(choices, seen) else "It is",
+            range(len(choices.classes)),
+            index=choices.target,
+            format_func=lambda number: with_article(choices.classes[number]),
             placeholder="Say what it is",
-            key=f"{_LABEL}-{scene.target}",
+            key=f"{_LABEL}-{choices.target}",
         )
     with keep:
         st.button(
@@ -178,30 +178,30 @@ def show_collect(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
             type="primary",
             width="stretch",
             key="collect-keep",
-            disabled=sight is None,
+            disabled=seen is None,
             on_click=_keep,
-            args=(scene, chosen, None if sight is None else sight.image, right),
+            args=(choices, chosen, None if seen is None else seen.image, right),
             help="The 28 × 28 pixels that the model sees go into your set, with this label.",
         )
 
 
-def _is_wrong(scene: DrawChoices, sight: CanvasPredictions | None) -> bool:
-    return sight is not None and scene.target is not None and sight.first.predicted != scene.target
+def _is_wrong(choices: DrawChoices, seen: CanvasPredictions | None) -> bool:
+    return seen is not None and choices.target is not None and seen.first.predicted != choices.target
 
 
-def _keep(scene: DrawChoices, chosen: OwnSet | None, image: Grey | None, label: int | None) -> None:
+def _keep(choices: DrawChoices, chosen: OwnSet | None, image: Grey | None, label: int | None) -> None:
     if image is None:
         return
     if label is None:
         own.say("Say first what it is.", problem=True)
         return
     try:
-        chosen = chosen or sets.for_dataset(scene.dataset, own.FIRST)
+        chosen = chosen or sets.for_dataset(choices.dataset, own.FIRST)
         change = chosen.add(image, label)
     except ExplorerError as error:
         own.say(str(error), problem=True)
         return
-    name = scene.classes[label]
+    name = choices.classes[label]
     own.note(chosen, change, f"a drawing of {name} was kept")
     own.say(f"Kept as {name} in {chosen.name}.")
 
@@ -211,11 +211,11 @@ SHOWN = 3
 _REHEARSE = "collect-rehearse"
 
 
-def show_tuning(scene: DrawChoices, chosen: OwnSet) -> None:
+def show_tuning(choices: DrawChoices, chosen: OwnSet) -> None:
     """Offer to train a copy of the model on the drawings, and show what came of it."""
     st.markdown("**Train a copy of the model on your drawings**")
     n = len(own.read(chosen).labels)
-    name = markdown(short(scene.models[0], scene.dataset))
+    name = markdown(short(choices.models[0], choices.dataset))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
             f"Fine-tune a copy of {name}",
@@ -223,7 +223,7 @@ def show_tuning(scene: DrawChoices, chosen: OwnSet) -> None:
             key="collect-tune",
             disabled=n < FEWEST,
             on_click=_start,
-            args=(scene, chosen),
+            args=(choices, chosen),
         )
         rehearse = st.toggle(
             f"With {numbers.count(study.REHEARSED)} old images",
@@ -244,10 +244,10 @@ def show_tuning(scene: DrawChoices, chosen: OwnSet) -> None:
         _results(found[:SHOWN])
 
 
-def _start(scene: DrawChoices, chosen: OwnSet) -> None:
+def _start(choices: DrawChoices, chosen: OwnSet) -> None:
     from explorer.training.queue import supervisor
 
-    model = scene.models[0]
+    model = choices.models[0]
     try:
         rehearsed = study.REHEARSED if st.session_state.get(_REHEARSE) else 0
         made = study.create(chosen, model.reference, model.checkpoint, rehearsed=rehearsed)

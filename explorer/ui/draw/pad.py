@@ -22,14 +22,14 @@ SCALE = 5
 
 
 @st.fragment
-def show(scene: DrawChoices, sections: Mapping[str, tuple[str, Section]], goal: Callable[[], int | None]) -> str:
+def show(choices: DrawChoices, sections: Mapping[str, tuple[str, Section]], goal: Callable[[], int | None]) -> str:
     """Show the canvas and, below it, the section that the user chooses.
 
     Parameters
     ----------
-    scene : Scene
+    choices : DrawChoices
     sections : mapping
-        By the name that stands in the URL: a title, and what shows the section, given the scene and what the models
+        By the name that stands in the URL: a title, and what shows the section, given the choices and what the models
         see, which is None on an empty canvas.
     goal : callable
         Returns a class to be marked among the bars in place of the target, such as that of a challenge.
@@ -42,78 +42,78 @@ def show(scene: DrawChoices, sections: Mapping[str, tuple[str, Section]], goal: 
     state.follow()
     predictions.follow()
     start.forget_link()
-    sight, message = _seen(scene)
+    seen, message = _seen(choices)
     wanted = goal()
     pad, beside = st.container(key="draw-pad").columns([2.2, 1], gap="medium")
     with pad:
         canvas(
             CANVAS,
-            bars=_bars(scene, sight, wanted),
+            bars=_bars(choices, seen, wanted),
             message=message,
-            on_paste=partial(start.take_pasted, dataset=scene.dataset),
+            on_paste=partial(start.take_pasted, dataset=choices.dataset),
             on_upload=start.ask_for_upload,
             fenced=wanted is not None,
         )
     with beside:
-        if sight is None:
+        if seen is None:
             st.caption(predict.EMPTY)
-            st.caption(predict.RECIPES.get(catalog.base(scene.dataset), ""))
+            st.caption(predict.RECIPES.get(catalog.base(choices.dataset), ""))
         else:
-            _verdict(scene, sight)
+            _verdict(choices, seen)
     titles = {name: title for name, (title, _) in sections.items()}
     chosen = segments("Section", titles, PARAMETER, labelled=False)
     predictions.turn(chosen)
     try:
-        sections[chosen][1](scene, sight)
+        sections[chosen][1](choices, seen)
     except ExplorerError as error:
         st.error(markdown(str(error)), icon=":material/error:")
-    reference.job(scene.models[0].checkpoint, scene.dataset)
+    reference.job(choices.models[0].checkpoint, choices.dataset)
     return chosen
 
 
-def _seen(scene: DrawChoices) -> tuple[CanvasPredictions | None, str | None]:
+def _seen(choices: DrawChoices) -> tuple[CanvasPredictions | None, str | None]:
     """Return what the models see, or None and what is wrong with the drawing."""
     try:
-        return see(scene), None
+        return see(choices), None
     except ImageError as error:
         return None, str(error)
 
 
-def _bars(scene: DrawChoices, sight: CanvasPredictions | None, goal: int | None) -> list[Bars]:
-    colours = theme.class_colours(len(scene.classes))
-    target = scene.target if goal is None else goal
-    shares = [None] * len(scene.models) if sight is None else [tuple(v.probabilities.tolist()) for v in sight.views]
+def _bars(choices: DrawChoices, seen: CanvasPredictions | None, goal: int | None) -> list[Bars]:
+    colours = theme.class_colours(len(choices.classes))
+    target = choices.target if goal is None else goal
+    shares = [None] * len(choices.models) if seen is None else [tuple(v.probabilities.tolist()) for v in seen.views]
     return [
-        Bars(scene.classes, colours, share, target, short(model, scene.dataset))
-        for model, share in zip(scene.models, shares, strict=True)
+        Bars(choices.classes, colours, share, target, short(model, choices.dataset))
+        for model, share in zip(choices.models, shares, strict=True)
     ]
 
 
-def _verdict(scene: DrawChoices, sight: CanvasPredictions) -> None:
+def _verdict(choices: DrawChoices, seen: CanvasPredictions) -> None:
     """Show what the models see, say what they take it for, and whether it is anything at all."""
-    picture = img_tag(sight.image, SCALE, "The drawing as the model sees it")
+    picture = img_tag(seen.image, SCALE, "The drawing as the model sees it")
     st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem">{html_text(_caption())}</div>')
-    st.markdown("\n\n".join(_said(scene, sight)))
+    st.markdown("\n\n".join(_said(choices, seen)))
 
 
-def _said(scene: DrawChoices, sight: CanvasPredictions) -> Iterator[str]:
+def _said(choices: DrawChoices, seen: CanvasPredictions) -> Iterator[str]:
     """Say in paragraphs what the models take it for."""
-    yield predict.verdict(sight.first, scene.classes, scene.target, _name(scene, sight, 0))
-    if len(sight.views) > 1:
-        others = range(1, len(sight.views))
+    yield predict.verdict(seen.first, choices.classes, choices.target, _name(choices, seen, 0))
+    if len(seen.views) > 1:
+        others = range(1, len(seen.views))
         yield "  \n".join(
-            predict.brief(sight.views[k], scene.classes, scene.target, _name(scene, sight, k)) for k in others
+            predict.brief(seen.views[k], choices.classes, choices.target, _name(choices, seen, k)) for k in others
         )
-    learnt = reference.of(scene.models[0].checkpoint, scene.dataset)
-    if learnt is not None and (novelty := learnt.judge(sight.first.logits, sight.image)).novel:
+    learnt = reference.of(choices.models[0].checkpoint, choices.dataset)
+    if learnt is not None and (novelty := learnt.judge(seen.first.logits, seen.image)).novel:
         yield reference.strange(novelty)
-    left_out = [step.title.lower() for step in sight.prepared.steps if not step.taken]
+    left_out = [step.title.lower() for step in seen.prepared.steps if not step.taken]
     if left_out:
         yield predict.off(left_out)
 
 
-def _name(scene: DrawChoices, sight: CanvasPredictions, place: int) -> str | None:
-    return short(sight.views[place].model, scene.dataset) if len(sight.views) > 1 else None
+def _name(choices: DrawChoices, seen: CanvasPredictions, place: int) -> str | None:
+    return short(seen.views[place].model, choices.dataset) if len(seen.views) > 1 else None
 
 
 def _caption() -> str:

@@ -16,57 +16,57 @@ METHOD = "input-gradient"
 SCALE = 5
 
 
-def show(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
+def show(choices: DrawChoices, seen: CanvasPredictions | None) -> None:
     """Show what there is to say of the prediction."""
-    if sight is None:
+    if seen is None:
         st.caption("What the model says in words, what its confidence is worth and what it looks at will stand here.")
         return
     text, picture = st.columns([1.6, 1], gap="large")
-    learnt = reference.of(scene.models[0].checkpoint, scene.dataset)
+    learnt = reference.of(choices.models[0].checkpoint, choices.dataset)
     with text:
-        st.markdown("\n\n".join([top_three(sight.first, scene.classes), *_worth(learnt, sight)]))
+        st.markdown("\n\n".join([top_three(seen.first, choices.classes), *_worth(learnt, seen)]))
         if learnt is None:
-            reference.missing(scene.models[0].checkpoint, scene.dataset)
-        if sight.photo and (about := reference.about_pictures(scene.models[0].checkpoint)):
+            reference.missing(choices.models[0].checkpoint, choices.dataset)
+        if seen.photo and (about := reference.about_pictures(choices.models[0].checkpoint)):
             st.caption(about)
-        if len(sight.views) > 1:
-            _table(scene, sight)
+        if len(seen.views) > 1:
+            _table(choices, seen)
     with picture:
-        _saliency(scene, sight)
+        _saliency(choices, seen)
 
 
-def _worth(learnt: Known | None, sight: CanvasPredictions) -> Iterator[str]:
+def _worth(learnt: Known | None, seen: CanvasPredictions) -> Iterator[str]:
     """Say in paragraphs what the confidence means, if that has been found out."""
     if learnt is None:
         return
-    confidence = sight.first.confidence
-    found, novelty = learnt.trust(confidence), learnt.judge(sight.first.logits, sight.image)
+    confidence = seen.first.confidence
+    found, novelty = learnt.trust(confidence), learnt.judge(seen.first.logits, seen.image)
     if found is not None:
         yield trust(found, confidence)
     yield reference.strange_why(novelty, confidence) if novelty.novel else f":small[{reference.familiar(novelty)}]"
 
 
-def _table(scene: DrawChoices, sight: CanvasPredictions) -> None:
+def _table(choices: DrawChoices, seen: CanvasPredictions) -> None:
     """Show the models side by side in numbers."""
     rows = []
-    for view in sight.views:
+    for view in seen.views:
         row = {
-            "Model": short(view.model, scene.dataset),
-            "Says": scene.classes[view.predicted],
+            "Model": short(view.model, choices.dataset),
+            "Says": choices.classes[view.predicted],
             "Confidence": numbers.percent(view.confidence),
         }
-        if scene.target is not None:
-            row["Meant class"] = numbers.percent(view.probabilities[scene.target])
-            row["Rank"] = str(view.rank(scene.target))
+        if choices.target is not None:
+            row["Meant class"] = numbers.percent(view.probabilities[choices.target])
+            row["Rank"] = str(view.rank(choices.target))
         rows.append(row)
     right = st.column_config.TextColumn(alignment="right")
     columns = dict.fromkeys(("Confidence", "Meant class", "Rank"), right)
     st.dataframe(rows, hide_index=True, column_config=columns, height="content", row_height=28, key="draw-models-table")
 
 
-def _saliency(scene: DrawChoices, sight: CanvasPredictions) -> None:
-    name = scene.classes[sight.first.predicted]
-    gradient = answers.attribution(scene.models[0].checkpoint, sight.image, METHOD, sight.first.predicted)
+def _saliency(choices: DrawChoices, seen: CanvasPredictions) -> None:
+    name = choices.classes[seen.first.predicted]
+    gradient = answers.attribution(choices.models[0].checkpoint, seen.image, METHOD, seen.first.predicted)
     picture = map_tag(gradient, SCALE, f"Input gradient for {name}")
     title, reading = html_text(f"Saliency for {name}"), html_text(SALIENCY.format(name))
     st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem"><b>{title}.</b> {reading}</div>')

@@ -145,7 +145,7 @@ class CanvasPredictions:
     prepare : callable
         Takes the same way with other steps.
     views : tuple of View
-        One for each model of the scene.
+        One for each model of the choices.
     photo : bool
         Whether the way begins at a photo that the user brought, and not at the canvas.
     """
@@ -167,12 +167,12 @@ class CanvasPredictions:
         return self.views[0]
 
 
-class _Way(NamedTuple):
+class _Source(NamedTuple):
     prepare: Callable[[Steps], Prepared]
     photo: bool
 
 
-def see(scene: DrawChoices) -> CanvasPredictions | None:
+def see(choices: DrawChoices) -> CanvasPredictions | None:
     """Look at the canvas with all models; None while it is empty.
 
     Raises
@@ -185,23 +185,23 @@ def see(scene: DrawChoices) -> CanvasPredictions | None:
     drawing = canvas.current(kit_drawing.CANVAS)
     if drawing is None:
         return None
-    way = _way(drawing, scene)
-    prepared = way.prepare(scene.steps)
+    source = _source(drawing, choices)
+    prepared = source.prepare(choices.steps)
     views = tuple(
-        ModelPrediction(answers.logits(model.checkpoint, prepared.image[None])[0], model) for model in scene.models
+        ModelPrediction(answers.logits(model.checkpoint, prepared.image[None])[0], model) for model in choices.models
     )
-    return CanvasPredictions(drawing, prepared, way.prepare, views, way.photo)
+    return CanvasPredictions(drawing, prepared, source.prepare, views, source.photo)
 
 
-def _way(drawing: Drawing, scene: DrawChoices) -> _Way:
+def _source(drawing: Drawing, choices: DrawChoices) -> _Source:
     origin = kit_drawing.origin()
     photo = None if origin is None else origin.photo
     if photo is not None:
         digest = hashlib.sha256(photo.tobytes()).hexdigest() + str(photo.shape)
-        mean, std = scene.normalisation
-        return _Way(lambda steps: _from_photo(digest, scene.dataset, _names(steps), mean, std, photo), True)
-    placed, normalisation = drawing.placed, scene.normalisation
-    return _Way(lambda steps: prepare_drawing(drawing.pixels, scene.dataset, placed, steps, normalisation), False)
+        mean, std = choices.normalisation
+        return _Source(lambda steps: _from_photo(digest, choices.dataset, _names(steps), mean, std, photo), True)
+    placed, normalisation = drawing.placed, choices.normalisation
+    return _Source(lambda steps: prepare_drawing(drawing.pixels, choices.dataset, placed, steps, normalisation), False)
 
 
 def _names(steps: Steps) -> tuple[str, ...]:

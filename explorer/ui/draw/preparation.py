@@ -37,13 +37,13 @@ def steps() -> Steps:
     return Steps().without(*names)
 
 
-def show(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
+def show(choices: DrawChoices, seen: CanvasPredictions | None) -> None:
     """Show the steps, a switch for each, and what each changes in the prediction."""
-    if sight is None:
+    if seen is None:
         st.caption("Draw something or bring a photo: every step from there to what the model sees will stand here.")
         return
-    stages = sight.prepared.steps
-    optional = {step.name: step.title for step in stages if step.name in sight.prepared.optional}
+    stages = seen.prepared.steps
+    optional = {step.name: step.title for step in stages if step.name in seen.prepared.optional}
     st.session_state[_WIDGET] = [step.name for step in stages if step.name in optional and step.taken]
     st.pills(
         "Steps that are taken; click one to leave it out",
@@ -55,16 +55,16 @@ def show(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
         on_change=_switched,
         args=(tuple(optional),),
     )
-    top = sight.first.predicted
-    others = _switched_one(scene, sight)
+    top = seen.first.predicted
+    others = _switched_one(choices, seen)
     cards = [
-        _card(step, _effect(step, scene, sight, others.get(step.name)), number) for number, step in enumerate(stages)
+        _card(step, _effect(step, choices, seen, others.get(step.name)), number) for number, step in enumerate(stages)
     ]
     st.html(f'<div style="{_GRID}">{"".join(cards)}</div>')
     st.caption(
         f"**How to read this.** Every picture is made from the one before it; the last is what the model sees. The "
-        f"percentage below a step is the probability of {markdown(scene.classes[top])}, which the model now gives "
-        f"{numbers.percent(sight.first.confidence)}, with only that step switched. What the model has never seen in "
+        f"percentage below a step is the probability of {markdown(choices.classes[top])}, which the model now gives "
+        f"{numbers.percent(seen.first.confidence)}, with only that step switched. What the model has never seen in "
         "training, it cannot judge: that is what the steps are for."
     )
 
@@ -77,23 +77,23 @@ def _switched(optional: tuple[str, ...]) -> None:
     address.put_several(OFF, off)
 
 
-def _switched_one(scene: DrawChoices, sight: CanvasPredictions) -> dict[str, tuple[int, float, float] | None]:
+def _switched_one(choices: DrawChoices, seen: CanvasPredictions) -> dict[str, tuple[int, float, float] | None]:
     """Return for each step, switched alone, what is predicted, with what share, and the share of the present class.
 
     None where nothing can be made of the picture then.
     """
     images: dict[str, Grey | None] = {}
-    for name in sight.prepared.optional:
-        flipped = replace(scene.steps, **{name: not getattr(scene.steps, name)})
+    for name in seen.prepared.optional:
+        flipped = replace(choices.steps, **{name: not getattr(choices.steps, name)})
         try:
-            images[name] = sight.prepare(flipped).image
+            images[name] = seen.prepare(flipped).image
         except ImageError:
             images[name] = None
     made = {name: image for name, image in images.items() if image is not None}
     if not made:
         return dict.fromkeys(images)
-    shares = softmax(answers.logits(scene.models[0].checkpoint, np.stack(list(made.values()))))
-    top = sight.first.predicted
+    shares = softmax(answers.logits(choices.models[0].checkpoint, np.stack(list(made.values()))))
+    top = seen.first.predicted
     found = {
         name: (int(row.argmax()), float(row.max()), float(row[top])) for name, row in zip(made, shares, strict=True)
     }
@@ -101,19 +101,19 @@ def _switched_one(scene: DrawChoices, sight: CanvasPredictions) -> dict[str, tup
 
 
 def _effect(
-    step: PreparationStep, scene: DrawChoices, sight: CanvasPredictions, other: tuple[int, float, float] | None
+    step: PreparationStep, choices: DrawChoices, seen: CanvasPredictions, other: tuple[int, float, float] | None
 ) -> str:
     """Return, as HTML, what switching a step alone does."""
-    if step.name not in sight.prepared.optional:
+    if step.name not in seen.prepared.optional:
         return ""
     word = "Without it" if step.taken else "With it"
     if other is None:
         return f"<div><b>{word}:</b> nothing can be made of the picture.</div>"
     predicted, share, of_top = other
-    name = scene.classes[sight.first.predicted]
+    name = choices.classes[seen.first.predicted]
     text = f"<b>{word}:</b> {html_text(name)} {numbers.percent(of_top)}"
-    if predicted != sight.first.predicted:
-        text += f"; × it would say {html_text(scene.classes[predicted])}, {numbers.percent(share)}"
+    if predicted != seen.first.predicted:
+        text += f"; × it would say {html_text(choices.classes[predicted])}, {numbers.percent(share)}"
     fill = f"height:6px;border-radius:3px;background:{theme.colour('primaryColor')};width:{100 * of_top:.1f}%"
     return f'<div>{text}</div><div style="{_BAR}"><div style="{fill}"></div></div>'
 

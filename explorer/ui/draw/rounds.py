@@ -136,7 +136,7 @@ class Round:
         elif self.kind == "fool":
             if moment.second is None:
                 return None
-            points = challenges.fooling_points(moment.first, moment.second, self.label)
+            points = challenges.misleading_points(moment.first, moment.second, self.label)
         elif self.kind == "keep":
             change = challenges.change(self.start, moment.image) if self.start is not None else 0.0
             points = challenges.keeping_points(change, says == self.label)

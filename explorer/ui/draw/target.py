@@ -55,74 +55,74 @@ def choose(classes: tuple[str, ...]) -> int | None:
     return classes.index(chosen) if chosen in classes else None
 
 
-def show(scene: DrawChoices, sight: CanvasPredictions | None) -> None:
+def show(choices: DrawChoices, seen: CanvasPredictions | None) -> None:
     """Show how far the drawing is from its target, and what would bring it nearer."""
-    if scene.target is None:
+    if choices.target is None:
         st.info("Say above what the drawing is meant to be: how far the model is from that will stand here.")
         return
-    if sight is None:
+    if seen is None:
         st.caption("The canvas is empty: draw something, or start from an image.")
         return
-    step = _step(scene.models[0], sight.image, scene.target)
+    step = _step(choices.models[0], seen.image, choices.target)
     facts, *figures = st.columns([1.15, 0.85, 0.85], gap="medium")
     with facts:
-        _facts(scene, sight, scene.target)
-        _buttons(scene, sight, step)
+        _facts(choices, seen, choices.target)
+        _buttons(choices, seen, step)
     with figures[0]:
-        _margin(scene, sight, scene.target, step)
+        _margin(choices, seen, choices.target, step)
     with figures[1]:
-        _change(scene, sight, scene.target, step)
-    _nearest(scene, sight, scene.target)
+        _change(choices, seen, choices.target, step)
+    _nearest(choices, seen, choices.target)
 
 
 def _step(model: Model, image: Grey, target: int) -> "GradientStep":
-    from explorer.analysis.drawings.gradient_steps import nudge
+    from explorer.analysis.drawings.gradient_steps import step_towards
 
     with computing(quick=True):
-        return nudge(classifier(model.checkpoint), image, target)
+        return step_towards(classifier(model.checkpoint), image, target)
 
 
-def _facts(scene: DrawChoices, sight: CanvasPredictions, target: int) -> None:
-    view = sight.first
+def _facts(choices: DrawChoices, seen: CanvasPredictions, target: int) -> None:
+    view = seen.first
     with st.container(horizontal=True, gap="medium"):
         for label, value, explanation in (
             ("Probability", numbers.percent(view.probabilities[target]), PROBABILITY),
             ("Loss", numbers.loss(view.cross_entropy(target)), LOSS),
-            ("Rank", f"{view.rank(target)} of {len(scene.classes)}", RANK),
+            ("Rank", f"{view.rank(target)} of {len(choices.classes)}", RANK),
         ):
             st.metric(label, value, help=explanation, width="content")
 
 
-def _buttons(scene: DrawChoices, sight: CanvasPredictions, step: "GradientStep") -> None:
+def _buttons(choices: DrawChoices, seen: CanvasPredictions, step: "GradientStep") -> None:
     """Offer to take the step, or many, on the canvas."""
-    name = scene.classes[step.target]
+    name = choices.classes[step.target]
     with st.container(horizontal=True, gap="small"):
         st.button(
             f"A step towards {markdown(name)}",
             icon=":material/exposure_plus_1:",
-            key="nudge-one",
+            key="step-one",
             disabled=not step.moved,
             on_click=_take,
-            args=(scene, sight.image, step.target, 1),
+            args=(choices, seen.image, step.target, 1),
         )
         st.button(
             f"Until it says {markdown(name)}",
             icon=":material/fast_forward:",
-            key="nudge-many",
-            disabled=not step.moved or sight.first.predicted == step.target,
+            key="step-many",
+            disabled=not step.moved or seen.first.predicted == step.target,
             on_click=_take,
-            args=(scene, sight.image, step.target, MOST_STEPS),
+            args=(choices, seen.image, step.target, MOST_STEPS),
         )
     said = st.session_state.pop(_SAID, None)
     st.caption(said or undo(step, name))
 
 
-def _take(scene: DrawChoices, image: Grey, target: int, most: int) -> None:
+def _take(choices: DrawChoices, image: Grey, target: int, most: int) -> None:
     """Take steps until the model says the target, at most so many, and put the result on the canvas."""
     taken = 0
     try:
         for _ in range(most):
-            step = _step(scene.models[0], image, target)
+            step = _step(choices.models[0], image, target)
             if not step.moved:
                 break
             image, taken = step.image, taken + 1
@@ -132,22 +132,22 @@ def _take(scene: DrawChoices, image: Grey, target: int, most: int) -> None:
         st.session_state[_SAID] = markdown(str(error))
         return
     if taken:
-        name = scene.classes[target]
+        name = choices.classes[target]
         drawing.begin(image, f"Your drawing, {numbers.count(taken)} step{'s' * (taken > 1)} nearer to {name}")
         st.session_state[_SAID] = taken_text(taken, name, step.after[target], most)
 
 
-def _margin(scene: DrawChoices, sight: CanvasPredictions, target: int, step: "GradientStep") -> None:
-    rival = rival_text(sight.first, target)
-    name, other = scene.classes[target], scene.classes[rival]
+def _margin(choices: DrawChoices, seen: CanvasPredictions, target: int, step: "GradientStep") -> None:
+    rival = rival_text(seen.first, target)
+    name, other = choices.classes[target], choices.classes[rival]
     picture = map_tag(step.gradient, SCALE, f"Gradient of the margin of {name} over {other}")
     _figure(picture, "Saliency of the margin")
     st.caption(margin(markdown(name), markdown(other), step.gradient))
 
 
-def _change(scene: DrawChoices, sight: CanvasPredictions, target: int, step: "GradientStep") -> None:
-    name = scene.classes[target]
-    _figure(img_tag(painted(sight.image, step.change), SCALE, f"Where to change ink for {name}"), f"More {name}")
+def _change(choices: DrawChoices, seen: CanvasPredictions, target: int, step: "GradientStep") -> None:
+    name = choices.classes[target]
+    _figure(img_tag(painted(seen.image, step.change), SCALE, f"Where to change ink for {name}"), f"More {name}")
     st.caption(change_text(markdown(name), step))
 
 
@@ -173,17 +173,17 @@ def _figure(picture: str, caption: str) -> None:
     st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem;font-weight:600">{html_text(caption)}</div>')
 
 
-def _nearest(scene: DrawChoices, sight: CanvasPredictions, target: int) -> None:
+def _nearest(choices: DrawChoices, seen: CanvasPredictions, target: int) -> None:
     """Show the training images nearest to the drawing, of the target and of what the model says."""
-    wanted = list(dict.fromkeys([target, sight.first.predicted]))
+    wanted = list(dict.fromkeys([target, seen.first.predicted]))
     places = st.columns(2, gap="medium")
-    checksum = catalog.get(scene.dataset).checksum
-    train = load_split(scene.dataset, "train")
+    checksum = catalog.get(choices.dataset).checksum
+    train = load_split(choices.dataset, "train")
     for place, label in zip(places, wanted, strict=False):
         with place:
-            name = markdown(scene.classes[label])
+            name = markdown(choices.classes[label])
             st.markdown(f"**Nearest training images of {name}**" + (" :small[(the target)]" if label == target else ""))
-            rows, distances = _nearest_of(sight.image.tobytes(), checksum, scene.dataset, label)
+            rows, distances = _nearest_of(seen.image.tobytes(), checksum, choices.dataset, label)
             items = [
                 Tile(row, train.images[row], f"d = {distance / 255:.2f}")
                 for row, distance in zip(rows, distances, strict=True)

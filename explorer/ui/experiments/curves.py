@@ -26,7 +26,7 @@ MANY_EPOCHS, HIGH = 4, 1.25
 Line = Mapping[str, Any]
 
 
-def race(standing: DuelProgress) -> Race:
+def race(duel_progress: DuelProgress) -> Race:
     """Return what is drawn of a duel.
 
     Raises
@@ -34,28 +34,28 @@ def race(standing: DuelProgress) -> Race:
     RunError
         A history cannot be read.
     """
-    labels, last = progress.labels(standing.duel), end(standing)
+    labels, last = progress.labels(duel_progress.duel), end(duel_progress)
     seeds: list[dict[str, Any]] = []
     means: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     for side, label in zip(SIDES, labels, strict=True):
-        runs = standing.sides[side]
+        runs = duel_progress.sides[side]
         found = {run.id: history(run) for run in runs}
         if len(runs) > 1:
             seeds += [{"side": label, "seed": seed_of(run)} | row for run in runs for row in _thin(found[run.id])]
         means += [{"side": label} | row for row in mean_curve(runs, found)]
         steps += [{"side": label} | row for row in _mean_steps(list(found.values()), last)]
-    return Race(progress.setting(standing.duel.field), labels, last, seeds, means, _low(steps, means))
+    return Race(progress.setting(duel_progress.duel.field), labels, last, seeds, means, _low(steps, means))
 
 
-def table(standing: DuelProgress) -> tuple[list[str], list[list[Cell]]]:
+def table(duel_progress: DuelProgress) -> tuple[list[str], list[list[Cell]]]:
     """Return header and rows of all runs, a line an epoch."""
     names = ["epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
-    values = dict(zip(SIDES, progress.values(standing.duel), strict=True))
+    values = dict(zip(SIDES, progress.values(duel_progress.duel), strict=True))
     return ["side", "value", "seed", *names], [
         [side.upper(), values[side], seed_of(run), *(line[name] for name in names)]
         for side in SIDES
-        for run in standing.sides[side]
+        for run in duel_progress.sides[side]
         for line in summaries.epochs(run.run)
     ]
 

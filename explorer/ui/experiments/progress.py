@@ -121,14 +121,14 @@ def seed_of(run: Summary) -> int:
     return seed if isinstance(seed, int) else 0
 
 
-def is_computed_together(runs: Sequence[Summary]) -> bool:
+def is_vectorised(runs: Sequence[Summary]) -> bool:
     """Whether the seeds of a side are one computation, whose time is that of all of them."""
     return any(groups.ids(run.run) for run in runs[:1])
 
 
-def end(standing: DuelProgress) -> int:
+def end(duel_progress: DuelProgress) -> int:
     """Return the epoch at which the axes of the curves end."""
-    return max((horizon(run.status) for run in standing.runs), default=1)
+    return max((horizon(run.status) for run in duel_progress.runs), default=1)
 
 
 def history(run: Summary) -> History:
@@ -189,16 +189,16 @@ def title(duel: Duel) -> str:
     return f"{setting(duel.field)}: {one} against {two}"
 
 
-def common(standing: DuelProgress) -> str:
+def common(duel_progress: DuelProgress) -> str:
     """Say what both sides have in common."""
-    if not standing.runs:
+    if not duel_progress.runs:
         return ""
-    config = standing.runs[0].config
-    own = standing.duel.field.removeprefix(OPTION)
+    config = duel_progress.runs[0].config
+    own = duel_progress.duel.field.removeprefix(OPTION)
     parts = [
         f"{model(str(config.get('model', '')))} on {run_text.dataset(str(config.get('dataset', '')))}",
-        numbers.many(standing.seeds, "seed"),
-        f"{numbers.many(standing.runs[0].status.epochs, 'epoch')}",
+        numbers.many(duel_progress.seeds, "seed"),
+        f"{numbers.many(duel_progress.runs[0].status.epochs, 'epoch')}",
     ]
     for name, found in run_text.changed_settings(config).items():
         if name.removeprefix(run_text.OPTION) not in (own, "epochs", "seed", "device", "threads", "snapshots"):
@@ -244,19 +244,19 @@ def size(one: int, two: int) -> str:
     return f"{numbers.count(one)} against {numbers.count(two)} parameters"
 
 
-def side(standing: DuelProgress, which: Side) -> tuple[float, str]:
+def side(duel_progress: DuelProgress, which: Side) -> tuple[float, str]:
     """Return how far a side has got, 0 to 1, and where it stands."""
-    runs = standing.sides[which]
-    name = f"**{markdown(labels(standing.duel)[SIDES.index(which)])}**"
+    runs = duel_progress.sides[which]
+    name = f"**{markdown(labels(duel_progress.duel)[SIDES.index(which)])}**"
     if not runs:
         return 0.0, f"{name} · its runs are gone"
     best = [run.status.best_accuracy for run in runs if run.status.best_accuracy is not None]
     accuracy = numbers.percent(sum(best) / len(best) if best else None)
-    text = f"{name} · {_where(standing, runs)} · best accuracy {accuracy}"
+    text = f"{name} · {_where(duel_progress, runs)} · best accuracy {accuracy}"
     return sum(run.status.progress for run in runs) / len(runs), text
 
 
-def _where(standing: DuelProgress, runs: Sequence[Summary]) -> str:
+def _where(duel_progress: DuelProgress, runs: Sequence[Summary]) -> str:
     """Say which seed and which epoch is at hand."""
     states = [run.status.state for run in runs]
     if "running" in states:
@@ -265,7 +265,7 @@ def _where(standing: DuelProgress, runs: Sequence[Summary]) -> str:
     if len(over) == len(runs):
         failed = states.count("failed")
         return "finished" if not failed else "failed" if failed == len(runs) else f"finished, {failed} failed"
-    if standing.is_active:
+    if duel_progress.is_active:
         return "waiting for its turn"
     word = "interrupted" if "interrupted" in states else "paused"
     return f"{word} in {_epoch(runs, [run for run in runs if run not in over])}"
@@ -280,42 +280,42 @@ def _epoch(runs: Sequence[Summary], current: Sequence[Summary]) -> str:
     return f"seed {runs.index(current[0]) + 1} of {len(runs)}, {text}"
 
 
-def left(standing: DuelProgress, together: bool) -> str:
+def left(duel_progress: DuelProgress, together: bool) -> str:
     """Say how long the duel will take yet, or how long it waits; empty where that cannot be told.
 
     Parameters
     ----------
-    standing : Standing
+    duel_progress : DuelProgress
     together : bool
         Whether the seeds of a side are one computation.
     """
-    if standing.is_active and not standing.running:
+    if duel_progress.is_active and not duel_progress.running:
         return (
-            f"Waits for its turn; {numbers.many(standing.before, 'run')} before it."
-            if standing.before
+            f"Waits for its turn; {numbers.many(duel_progress.before, 'run')} before it."
+            if duel_progress.before
             else "Starts soon."
         )
-    if not standing.running:
+    if not duel_progress.running:
         return ""
-    progress = sum(run.status.progress for run in standing.runs) / len(standing.runs)
-    one_of_each = [runs[0] for runs in standing.sides.values() if runs]
-    spent = sum(run.status.seconds for run in (one_of_each if together else standing.runs))
+    progress = sum(run.status.progress for run in duel_progress.runs) / len(duel_progress.runs)
+    one_of_each = [runs[0] for runs in duel_progress.sides.values() if runs]
+    spent = sum(run.status.seconds for run in (one_of_each if together else duel_progress.runs))
     if progress < LEAST_PROGRESS or not spent:
         return ""
-    lanes = sum(any(run.status.state == "running" for run in lane) for lane in standing.lanes)
+    lanes = sum(any(run.status.state == "running" for run in lane) for lane in duel_progress.lanes)
     return f"About {numbers.seconds(spent * (1 - progress) / progress / max(1, lanes))} left."
 
 
-def problems(standing: DuelProgress) -> list[str]:
+def problems(duel_progress: DuelProgress) -> list[str]:
     """Say what went wrong with runs, each message once."""
     found: dict[str, list[str]] = {}
     for name, which in zip("AB", SIDES, strict=True):
-        for run in standing.sides[which]:
+        for run in duel_progress.sides[which]:
             if run.status.message and run.status.state in ("failed", "interrupted"):
                 found.setdefault(run.status.message, []).append(f"{name}, seed {seed_of(run)}")
     texts = [f"**{'; '.join(places)}:** {markdown(message)}" for message, places in found.items()]
-    texts += [markdown(problem) for problem in standing.problems]
-    gone = 2 * standing.seeds - len(standing.runs) - len(standing.problems)
+    texts += [markdown(problem) for problem in duel_progress.problems]
+    gone = 2 * duel_progress.seeds - len(duel_progress.runs) - len(duel_progress.problems)
     if gone:
         texts.append(f"{numbers.many(gone, 'run')} of this duel {'are' if gone > 1 else 'is'} no longer here.")
     return texts

@@ -11,7 +11,7 @@ from explorer.store.runs import ACTIVE, Run
 from explorer.training.queue import steering, supervisor
 from explorer.ui.charts import duel as drawings
 from explorer.ui.experiments import curves, progress
-from explorer.ui.experiments.progress import DuelProgress, is_computed_together, look
+from explorer.ui.experiments.progress import DuelProgress, is_vectorised, look
 from explorer.ui.kit import address, messages, numbers, state
 from explorer.ui.kit.figure import beside, figure, look_at
 from explorer.ui.kit.text import markdown
@@ -61,58 +61,58 @@ def choose() -> Duel | None:
     return duel
 
 
-def watch(standing: DuelProgress) -> None:
+def watch(duel_progress: DuelProgress) -> None:
     """Show how a duel goes. Until it is over this part alone is renewed every second.
 
     A paused one is looked at too: it may be resumed in another tab.
     """
-    st.fragment(_watch, run_every=None if standing.is_over else POLL_SECONDS)(standing)
+    st.fragment(_watch, run_every=None if duel_progress.is_over else POLL_SECONDS)(duel_progress)
 
 
 def _watch(before: DuelProgress) -> None:
     with messages.shown():
-        standing = look(before.duel)
-        if (standing.is_over, standing.is_active) != (before.is_over, before.is_active):
+        duel_progress = look(before.duel)
+        if (duel_progress.is_over, duel_progress.is_active) != (before.is_over, before.is_active):
             st.rerun()  # the whole page, once: what stands around this part depends on it
-        if not standing.is_over:
-            _progress(standing)
-        if any(run.status.state != "finished" for run in standing.runs):
+        if not duel_progress.is_over:
+            _progress(duel_progress)
+        if any(run.status.state != "finished" for run in duel_progress.runs):
             with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-                controls(standing)
-                _say_left(standing)
-        for problem in progress.problems(standing):
+                controls(duel_progress)
+                _say_left(duel_progress)
+        for problem in progress.problems(duel_progress):
             st.warning(problem, icon=":material/warning:")
-        _curves(standing)
+        _curves(duel_progress)
 
 
-def _progress(standing: DuelProgress) -> None:
+def _progress(duel_progress: DuelProgress) -> None:
     with st.container(gap="xsmall"):
         for side in duels.SIDES:
-            share, text = progress.side(standing, side)
+            share, text = progress.side(duel_progress, side)
             st.progress(min(1.0, share), text=text)
 
 
-def _say_left(standing: DuelProgress) -> None:
-    together = any(is_computed_together(runs) for runs in standing.sides.values())
-    if left := progress.left(standing, together):
+def _say_left(duel_progress: DuelProgress) -> None:
+    together = any(is_vectorised(runs) for runs in duel_progress.sides.values())
+    if left := progress.left(duel_progress, together):
         st.caption(left, width="content")
 
 
-def _curves(standing: DuelProgress) -> None:
-    race = curves.race(standing)
+def _curves(duel_progress: DuelProgress) -> None:
+    race = curves.race(duel_progress)
     with beside("duel-curves"):
         figure(
             drawings.accuracy_race(race),
             name="duel-accuracy",
-            how_to_read=curves.accuracy(race, standing.seeds),
-            table=lambda: curves.table(standing),
+            how_to_read=curves.accuracy(race, duel_progress.seeds),
+            table=lambda: curves.table(duel_progress),
             width="stretch",
         )
         figure(
             drawings.loss_race(race),
             name="duel-loss",
             how_to_read=curves.loss(race),
-            table=lambda: curves.table(standing),
+            table=lambda: curves.table(duel_progress),
             width="stretch",
         )
 
@@ -126,28 +126,35 @@ def _title(duel: Duel) -> str:
 Action = Callable[[DuelProgress], None]
 
 
-def controls(standing: DuelProgress) -> None:
+def controls(duel_progress: DuelProgress) -> None:
     """Show what can be done with a duel as it stands."""
     with st.container(horizontal=True, gap="small", width="content", key="duel-controls"):
-        if standing.is_active:
-            asked = any(run.run.requests.asked("stop") or run.run.requests.asked("finish") for run in standing.running)
+        if duel_progress.is_active:
+            asked = any(
+                run.run.requests.asked("stop") or run.run.requests.asked("finish") for run in duel_progress.running
+            )
             _button(
-                "Pause", "pause", pause, standing, "All its runs stand still, and can be resumed there.", disabled=asked
+                "Pause",
+                "pause",
+                pause,
+                duel_progress,
+                "All its runs stand still, and can be resumed there.",
+                disabled=asked,
             )
             _button(
                 "Stop and keep",
                 "stop",
                 finish,
-                standing,
+                duel_progress,
                 "The runs at hand end after this step, are evaluated and count as finished; seeds that wait do not "
                 "begin.",
-                disabled=asked or not standing.running,
+                disabled=asked or not duel_progress.running,
             )
-        elif any(run.status.state != "finished" for run in standing.runs):
-            _button("Resume", "play_arrow", resume, standing, "It goes on where it stood still.", primary=True)
+        elif any(run.status.state != "finished" for run in duel_progress.runs):
+            _button("Resume", "play_arrow", resume, duel_progress, "It goes on where it stood still.", primary=True)
 
 
-def pause(standing: DuelProgress) -> None:
+def pause(duel_progress: DuelProgress) -> None:
     """Let all runs of a duel stand still.
 
     Raises
@@ -155,12 +162,12 @@ def pause(standing: DuelProgress) -> None:
     RunError
         None of them is active any more.
     """
-    active = [run.run for run in standing.runs if run.status.state in ACTIVE]
-    waiting = [run for run in active if run.id in standing.pending]
+    active = [run.run for run in duel_progress.runs if run.status.state in ACTIVE]
+    waiting = [run for run in active if run.id in duel_progress.pending]
     _each(steering.pause, [*waiting, *(run for run in active if run not in waiting)])
 
 
-def finish(standing: DuelProgress) -> None:
+def finish(duel_progress: DuelProgress) -> None:
     """Let the running runs of a duel end here and be kept; those that wait leave the queue.
 
     Raises
@@ -168,15 +175,17 @@ def finish(standing: DuelProgress) -> None:
     RunError
         None of them is running any more.
     """
-    running = [run for lane in standing.lanes for run in lane if any(one.status.state == "running" for one in lane)]
+    running = [
+        run for lane in duel_progress.lanes for run in lane if any(one.status.state == "running" for one in lane)
+    ]
     ids = {run.id for run in running}
-    waiting = [run.run for run in standing.runs if run.status.state in ACTIVE and run.id not in ids]
+    waiting = [run.run for run in duel_progress.runs if run.status.state in ACTIVE and run.id not in ids]
     if waiting:
         _each(steering.pause, waiting)
     _each(steering.finish, [run.run for run in running if run.status.state == "running"])
 
 
-def resume(standing: DuelProgress) -> None:
+def resume(duel_progress: DuelProgress) -> None:
     """Put into the queue what of a duel is not finished: once for all that one process computes.
 
     Raises
@@ -184,15 +193,15 @@ def resume(standing: DuelProgress) -> None:
     RunError
         A run cannot be queued.
     """
-    for lane in standing.lanes:
+    for lane in duel_progress.lanes:
         unfinished = [run.run for run in lane if run.status.state != "finished"]
-        if unfinished and not standing.is_going(lane):
+        if unfinished and not duel_progress.is_going(lane):
             for run in unfinished:
                 run.clear_stop()  # of a request that came when it had just stopped
             supervisor.submit(unfinished[0])
 
 
-def discard(standing: DuelProgress) -> None:
+def discard(duel_progress: DuelProgress) -> None:
     """Stop all runs of a duel and put them into the bin; those that are there already do not matter.
 
     Raises
@@ -200,19 +209,19 @@ def discard(standing: DuelProgress) -> None:
     RunError
         A run is still at its last step.
     """
-    if standing.is_active:
-        pause(standing)
-    for run in standing.runs:
+    if duel_progress.is_active:
+        pause(duel_progress)
+    for run in duel_progress.runs:
         steering.discard(run.run)
 
 
-def discard_button(standing: DuelProgress) -> None:
+def discard_button(duel_progress: DuelProgress) -> None:
     """Offer to throw a duel away; a further click confirms it."""
     with st.popover("Discard", icon=":material/delete:", key="duel-discard-popover"):
         st.markdown("All its runs stop and go to the bin, from where the page Runs can bring them back.")
-        ids = [run.run.id for run in standing.runs]
-        sure = state.may_discard(f"duel-discard-sure-{standing.duel.id}", ids)
-        _button("Discard this duel", None, discard, standing, disabled=not sure, primary=True)
+        ids = [run.run.id for run in duel_progress.runs]
+        sure = state.may_discard(f"duel-discard-sure-{duel_progress.duel.id}", ids)
+        _button("Discard this duel", None, discard, duel_progress, disabled=not sure, primary=True)
 
 
 def _each(action: Callable[[Run], None], found: Iterable[Run]) -> None:
@@ -232,7 +241,7 @@ def _button(
     title: str,
     icon: str | None,
     action: Action,
-    standing: DuelProgress,
+    duel_progress: DuelProgress,
     about: str | None = None,
     disabled: bool = False,
     primary: bool = False,
@@ -245,13 +254,13 @@ def _button(
         disabled=disabled,
         type="primary" if primary else "secondary",
         on_click=_act,
-        args=(action, standing),
+        args=(action, duel_progress),
     )
 
 
-def _act(action: Action, standing: DuelProgress) -> None:
+def _act(action: Action, duel_progress: DuelProgress) -> None:
     """Do something in a callback, to the duel as it stands now; what goes wrong is said beside the page."""
     try:
-        action(look(standing.duel))
+        action(look(duel_progress.duel))
     except ExplorerError as error:
         st.toast(markdown(str(error)), icon=":material/error:", duration="long")

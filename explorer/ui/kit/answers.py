@@ -130,15 +130,15 @@ def explain(
     from explorer.analysis.attribution.completeness import completeness_error
     from explorer.analysis.evaluation.predictions import to_pixels
 
-    model, way = classifier(chosen), methods.get(method)
-    typed = way.validate(options or {})
+    model, chosen_method = classifier(chosen), methods.get(method)
+    typed = chosen_method.validate(options or {})
     pixels = to_pixels(image[None]).to(model.mean.device)
     pair = None if against is None else torch.tensor([against])
     aim = methods.Target(torch.tensor([target]), pair)
     gained = None
     with computing(quick):
-        found = way.explain(model, pixels, aim, typed, mean)
-        if way.complete:
+        found = chosen_method.explain(model, pixels, aim, typed, mean)
+        if chosen_method.complete:
             start = baselines.image(typed.model_dump()["baseline"], pixels, mean)
             gained = float(found.sum() - completeness_error(model, pixels, aim, found, baseline=start)[0])
     return Explained(found[0, 0].float().cpu().numpy(), gained)

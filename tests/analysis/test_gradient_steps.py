@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from explorer.analysis.drawings.gradient_steps import direction, nudge
+from explorer.analysis.drawings.gradient_steps import direction, step_towards
 from explorer.analysis.evaluation.predictions import predict, to_pixels
 from explorer.data.splits import load_split
 from explorer.errors import CheckpointError
@@ -55,7 +55,7 @@ def test_direction_of_a_linear_model_is_the_difference_of_two_slopes(linear, ima
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_step_raises_the_objective_and_stays_in_its_bounds(classifier, split, objective):
     for image in split.images[:5]:
-        done = nudge(classifier, image, 2, objective, size=0.2)
+        done = step_towards(classifier, image, 2, objective, size=0.2)
         assert done.moved
         assert done.value_after > done.value_before
         assert done.image.dtype == np.uint8
@@ -64,7 +64,7 @@ def test_a_step_raises_the_objective_and_stays_in_its_bounds(classifier, split, 
 
 
 def test_probabilities_are_those_of_the_images(classifier, image):
-    done = nudge(classifier, image, 2)
+    done = step_towards(classifier, image, 2)
     for probabilities, shown in ((done.before, image), (done.after, done.image)):
         logits = torch.tensor(predict(classifier, shown[None]))
         np.testing.assert_allclose(probabilities, logits.double().softmax(1)[0], atol=1e-6)
@@ -73,7 +73,7 @@ def test_probabilities_are_those_of_the_images(classifier, image):
 
 def test_ink_is_added_where_the_direction_is_positive(linear, image):
     model, _ = linear
-    done = nudge(model, image, 1, smoothness=0)
+    done = step_towards(model, image, 1, smoothness=0)
     assert (done.change[done.gradient > 0] >= 0).all()
     assert (done.change[done.gradient < 0] <= 0).all()
     assert (done.change > 0).any()
@@ -82,10 +82,10 @@ def test_ink_is_added_where_the_direction_is_positive(linear, image):
 
 def test_nothing_is_added_to_white_or_removed_from_black(linear):
     model, _ = linear
-    done = nudge(model, np.zeros((28, 28), np.uint8), 1)
+    done = step_towards(model, np.zeros((28, 28), np.uint8), 1)
     assert (done.change >= 0).all()
     assert done.moved
-    done = nudge(model, np.full((28, 28), 255, np.uint8), 1)
+    done = step_towards(model, np.full((28, 28), 255, np.uint8), 1)
     assert (done.change <= 0).all()
     assert done.moved
 
@@ -93,17 +93,17 @@ def test_nothing_is_added_to_white_or_removed_from_black(linear):
 def test_only_what_the_mask_allows_changes(classifier, image):
     mask = np.zeros((28, 28), bool)
     mask[5:12, 8:20] = True
-    done = nudge(classifier, image, 2, mask=mask)
+    done = step_towards(classifier, image, 2, mask=mask)
     assert done.moved
     assert not done.change[~mask].any()
-    assert not nudge(classifier, image, 2, mask=np.zeros((28, 28), bool)).moved
+    assert not step_towards(classifier, image, 2, mask=np.zeros((28, 28), bool)).moved
 
 
 def test_a_smooth_step_is_no_noise(classifier):
     image = np.full((28, 28), 128, np.uint8)
 
     def roughness(smoothness):
-        change = nudge(classifier, image, 2, smoothness=smoothness).change
+        change = step_towards(classifier, image, 2, smoothness=smoothness).change
         return np.abs(ndimage.laplace(change)).sum() / np.abs(change).sum()
 
     assert roughness(1.5) < 0.5 * roughness(0)
@@ -119,17 +119,17 @@ def test_a_step_that_would_lower_the_objective_is_not_taken():
 
     image = np.zeros((28, 28), np.uint8)
     image[0, 0] = 120
-    done = nudge(Peak(), image, 1, size=1.0, smoothness=0)
+    done = step_towards(Peak(), image, 1, size=1.0, smoothness=0)
     assert 120 < done.image[0, 0] < 136
     image[0, 0] = 127
     for _ in range(4):
-        done = nudge(Peak(), done.image, 1, size=1.0, smoothness=0)
+        done = step_towards(Peak(), done.image, 1, size=1.0, smoothness=0)
     assert done.value_after >= done.value_before
 
 
 def test_the_same_input_gives_the_same_step_and_the_model_is_not_touched(classifier, image):
     before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
-    first, second = (nudge(classifier, image, 2) for _ in range(2))
+    first, second = (step_towards(classifier, image, 2) for _ in range(2))
     assert np.array_equal(first.image, second.image)
     assert classifier.training
     assert all(parameter.requires_grad and parameter.grad is None for parameter in classifier.parameters())
@@ -139,19 +139,19 @@ def test_the_same_input_gives_the_same_step_and_the_model_is_not_touched(classif
 @pytest.mark.parametrize("target", [-1, 10])
 def test_classes_that_are_none_are_refused(classifier, image, target):
     with pytest.raises(IndexError, match=f"class {target} of 10"):
-        nudge(classifier, image, target)
+        step_towards(classifier, image, target)
 
 
 def test_damaged_weights_are_a_message(classifier, image):
     with torch.no_grad():
         next(classifier.parameters()).fill_(torch.nan)
     with pytest.raises(CheckpointError, match="not finite"):
-        nudge(classifier, image, 2)
+        step_towards(classifier, image, 2)
 
 
 def test_it_works_inside_inference_mode(classifier, image):
     with torch.inference_mode():
-        assert nudge(classifier, image, 2).moved
+        assert step_towards(classifier, image, 2).moved
 
 
 @pytest.mark.parametrize("name", ["mnist-lenet", "fashion-mnist-lenet"])
@@ -162,7 +162,7 @@ def test_a_few_steps_reach_the_class_on_a_shipped_checkpoint(name):
         target = int(predict(classifier, image[None])[0].argsort()[-3])
         values = []
         for _ in range(15):
-            done = nudge(classifier, image, target)
+            done = step_towards(classifier, image, target)
             image = done.image
             values.append(done.value_after)
         assert (np.diff(values) > -1e-4).all()

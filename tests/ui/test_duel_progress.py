@@ -50,11 +50,11 @@ def each(duel, state, *accuracies, side=None):
 
 def test_a_new_duel_waits(queued):
     duel = together()
-    standing = look(duel)
-    assert (standing.is_active, standing.is_over, standing.running) == (True, False, [])
-    assert [len(lane) for lane in standing.lanes] == [6]
-    assert progress.side(standing, "a") == (0.0, r"**A\: Adam** · waiting for its turn · best accuracy –")
-    assert progress.left(standing, True) == "Starts soon."
+    duel_progress = look(duel)
+    assert (duel_progress.is_active, duel_progress.is_over, duel_progress.running) == (True, False, [])
+    assert [len(lane) for lane in duel_progress.lanes] == [6]
+    assert progress.side(duel_progress, "a") == (0.0, r"**A\: Adam** · waiting for its turn · best accuracy –")
+    assert progress.left(duel_progress, True) == "Starts soon."
     other = together()
     assert progress.left(look(other), True) == "Waits for its turn; 1 run before it."
 
@@ -62,10 +62,10 @@ def test_a_new_duel_waits(queued):
 def test_runs_that_say_they_wait_but_are_in_no_queue_can_be_resumed(queued):
     duel = together()
     requests.remove(duel.side("a")[0])
-    standing = look(duel)
-    assert (standing.is_active, standing.is_over) == (False, False)
+    duel_progress = look(duel)
+    assert (duel_progress.is_active, duel_progress.is_over) == (False, False)
     queued.clear()
-    watch.resume(standing)
+    watch.resume(duel_progress)
     assert queued == [duel.runs["a"][0]]
     assert look(duel).is_active
 
@@ -77,13 +77,13 @@ def test_a_running_duel_says_where_it_is(queued):
     with duel.side("a")[0].lock(), duel.side("b")[2].lock():
         write(duel.side("a")[0], "running")
         write(duel.side("b")[2], "running")
-        standing = look(duel)
-        assert standing.is_active
-        share, text = progress.side(standing, "a")
+        duel_progress = look(duel)
+        assert duel_progress.is_active
+        share, text = progress.side(duel_progress, "a")
         assert "seed 1 of 3, epoch 1 of 4 · best accuracy 75.0%" in text
         assert share == pytest.approx(2 / 3)
-        assert "seed 3 of 3" in progress.side(standing, "b")[1]
-        assert progress.left(standing, False) == "About 30 s left."
+        assert "seed 3 of 3" in progress.side(duel_progress, "b")[1]
+        assert progress.left(duel_progress, False) == "About 30 s left."
     assert not look(duel).is_active, "their process is gone"
     assert "interrupted in seed 1 of 3, epoch 1 of 4" in progress.side(look(duel), "a")[1]
 
@@ -96,11 +96,11 @@ def test_it_is_over_when_all_are_finished_or_failed(queued):
     each(duel, "finished", 0.5, 0.75)
     assert look(duel).is_over
     write(duel.side("b")[1], "failed", message="It *diverged*.")
-    standing = look(duel)
-    assert standing.is_over
-    assert progress.problems(standing) == [r"**B, seed 1:** It \*diverged\*\."]
-    assert "finished, 1 failed" in progress.side(standing, "b")[1]
-    assert standing.differences == {0: 0.0, 2: 0.0}
+    duel_progress = look(duel)
+    assert duel_progress.is_over
+    assert progress.problems(duel_progress) == [r"**B, seed 1:** It \*diverged\*\."]
+    assert "finished, 1 failed" in progress.side(duel_progress, "b")[1]
+    assert duel_progress.differences == {0: 0.0, 2: 0.0}
     write(duel.side("a")[0], "stopped")
     assert not look(duel).is_over
 
@@ -109,9 +109,9 @@ def test_runs_that_are_gone_or_damaged_are_said(queued):
     duel = together()
     (duel.side("a")[1].path / "config.json").unlink()
     (duel.side("b")[0].path / "status.json").write_text("{")
-    standing = look(duel)
-    assert [seed for seed, _one, _two in standing.pairs()] == [2]
-    texts = progress.problems(standing)
+    duel_progress = look(duel)
+    assert [seed for seed, _one, _two in duel_progress.pairs()] == [2]
+    texts = progress.problems(duel_progress)
     assert any("1 run of this duel is no longer here" in text for text in texts)
     assert any("damaged" in text for text in texts)
 
