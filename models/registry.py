@@ -5,7 +5,6 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -85,7 +84,7 @@ def register(name: str, *, title: str, summary: str, options: type[Options]) -> 
 
 @cache
 def _discover() -> None:
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+    for module in pkgutil.iter_modules(importlib.import_module("models").__path__):
         importlib.import_module(f"models.{module.name}")
 
 

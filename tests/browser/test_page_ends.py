@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 SCRIPT = """
 import time
 import streamlit as st
-from explorer.ui import messages
+from explorer.ui.kit import messages
 
 @st.fragment(run_every=0.1)
 def renewed():

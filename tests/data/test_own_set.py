@@ -15,7 +15,8 @@ from PIL import Image
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from explorer.data import catalog, idx
-from explorer.data.own import files, set, sets
+from explorer.data.own import files, sets
+from explorer.data.own import set as own_set
 from explorer.data.own.export import FEWEST, publish, to_idx, to_npz, to_png
 from explorer.data.splits import SPLITS, load_split
 from explorer.errors import DataError
@@ -97,7 +98,7 @@ def test_undo_takes_back_ones_own_change_whatever_others_did(own):
 
 
 def test_only_the_last_deletions_can_be_undone(own, monkeypatch):
-    monkeypatch.setattr(set, "DELETED_KEPT", 2)
+    monkeypatch.setattr(own_set, "DELETED_KEPT", 2)
     changes = [own.delete(own.add(image(seed), 0).drawing) for seed in range(4)]
     with pytest.raises(DataError, match="no longer in the set"):
         own.undo(changes[0])
@@ -106,7 +107,7 @@ def test_only_the_last_deletions_can_be_undone(own, monkeypatch):
 
 
 def test_a_number_is_never_used_again(own, monkeypatch):
-    monkeypatch.setattr(set, "DELETED_KEPT", 0)
+    monkeypatch.setattr(own_set, "DELETED_KEPT", 0)
     first = own.delete(own.add(image(0), 0).drawing)
     second = own.add(image(1), 1)
     assert second.drawing > first.drawing
@@ -129,7 +130,7 @@ def test_impossible_drawings_are_refused(own, drawing, label):
 
 
 def test_a_full_set_says_so(filled, monkeypatch):
-    monkeypatch.setattr(set, "MAX_DRAWINGS", 30)
+    monkeypatch.setattr(own_set, "MAX_DRAWINGS", 30)
     with pytest.raises(DataError, match="at most 30 drawings"):
         filled.add(image(0), 0)
     filled.delete(1)
@@ -138,7 +139,7 @@ def test_a_full_set_says_so(filled, monkeypatch):
 
 
 def test_ten_thousand_drawings_fit(own):
-    n = set.MAX_DRAWINGS
+    n = own_set.MAX_DRAWINGS
     numbers = np.arange(n)
     files.write_drawings(
         own.path, files.Drawings(np.zeros((n, 28, 28), np.uint8), numbers % 10, numbers, numbers, 0 * numbers)
@@ -152,10 +153,10 @@ def test_ten_thousand_drawings_fit(own):
 def test_two_processes_lose_nothing(own):
     code = (
         "import sys, numpy as np\n"
-        "from explorer.data import own_sets\n"
+        "from explorer.data.own import sets\n"
         "for seed in range(int(sys.argv[2]), int(sys.argv[2]) + 12):\n"
         "    image = np.random.default_rng(seed).integers(0, 256, (28, 28), np.uint8)\n"
-        "    own_sets.get(sys.argv[1]).add(image, seed % 10)\n"
+        "    sets.get(sys.argv[1]).add(image, seed % 10)\n"
     )
     workers = [subprocess.Popen([sys.executable, "-c", code, own.id, first], cwd=ROOT) for first in ("0", "100")]
     assert [worker.wait(60) for worker in workers] == [0, 0]
@@ -184,8 +185,8 @@ def test_threads_lose_nothing_and_find_one_set(home):
 
 
 def test_one_who_waits_too_long_is_told(own, monkeypatch):
-    monkeypatch.setattr(set, "LOCK_SECONDS", 0.05)
-    with set.locked(own.path), pytest.raises(DataError, match="Another window"):
+    monkeypatch.setattr(own_set, "LOCK_SECONDS", 0.05)
+    with own_set.locked(own.path), pytest.raises(DataError, match="Another window"):
         own.add(image(0), 0)
 
 
