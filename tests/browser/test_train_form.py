@@ -144,6 +144,9 @@ def test_nothing_is_wider_than_a_small_screen(started, visit):
         page.get_by_text(title, exact=True).click()
     number(page, "Batch size").wait_for()
     assert page.get_by_test_id("stMain").evaluate(WIDTHS)
+    page.get_by_test_id("stMain").evaluate("part => part.scrollTo(0, 0)")
+    start = page.get_by_role("button", name="Start training")
+    becomes(page, start.bounding_box, lambda box: 0 <= box["y"] <= 844 - box["height"])  # in reach
     page.get_by_role("button", name="Presets, link and file").click()
     page.get_by_role("button", name="Configuration as JSON").wait_for()
     assert page.get_by_test_id("stPopoverBody").evaluate(WIDTHS)
