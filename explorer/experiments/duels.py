@@ -25,7 +25,7 @@ from explorer.training.config import TrainConfig
 from explorer.training.plan import input_shape, make_plan
 from explorer.training.queue import supervisor
 from explorer.training.randomness import seed_global
-from explorer.training.seeds.loop import can_stack
+from explorer.training.seeds.loop import objection_to_vectorising
 
 CONFIDENCE = 0.95
 
@@ -205,13 +205,13 @@ def start(config: TrainConfig, field: str, other: Any, count: int = 1) -> Duel:
     """
     sides = (config, rival(config, field, other))
     duel_id = f"duel-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-    together = 1 < count <= seeds.MAX_SEEDS and all(can_stack(one, count) is None for one in sides)
+    vectorised = 1 < count <= seeds.MAX_SEEDS and all(objection_to_vectorising(one, count) is None for one in sides)
     made: dict[Side, list[Run]] = {}
     try:
         for side, one in zip(SIDES, sides, strict=True):
             name = f"{field.removeprefix(OPTION)} {text(value(one, field))}"
-            made[side] = seeds.create(one, count, name, {"id": duel_id, "side": side}, together=together)
-        first = _note_rivals(made, together)
+            made[side] = seeds.create(one, count, name, {"id": duel_id, "side": side}, vectorised=vectorised)
+        first = _note_rivals(made, vectorised)
         ids = {side: tuple(run.id for run in made[side]) for side in SIDES}
         found = Duel(duel_id, field, (value(sides[0], field), value(sides[1], field)), ids)
         write_json(folder() / f"{duel_id}.json", {"field": field, "values": found.values, "runs": found.runs})
@@ -223,18 +223,18 @@ def start(config: TrainConfig, field: str, other: Any, count: int = 1) -> Duel:
     return found
 
 
-def _note_rivals(made: Mapping[Side, Sequence[Run]], together: bool) -> list[Run]:
+def _note_rivals(made: Mapping[Side, Sequence[Run]], vectorised: bool) -> list[Run]:
     """Note in each run which runs are computed in turns with it, and return the first of each such group.
 
-    Those are the first seeds of both sides, which stand for all seeds where these are computed together, else the
+    Those are the first seeds of both sides, which stand for all seeds where these are vectorised, else the
     two sides of one seed.
     """
     pairs = list(zip(made["a"], made["b"], strict=True))
     for pair in pairs:
         for run in pair:
-            rivals = [one.id for one in (pairs[0] if together else pair)]
+            rivals = [one.id for one in (pairs[0] if vectorised else pair)]
             run.set_group(run.description["group"] | {"rivals": rivals})
-    return [pair[0] for pair in (pairs[:1] if together else pairs)]
+    return [pair[0] for pair in (pairs[:1] if vectorised else pairs)]
 
 
 def folder() -> Path:

@@ -11,7 +11,7 @@ from explorer.store import groups, runs
 from explorer.store.runs import Run
 from explorer.training.config import TrainConfig
 from explorer.training.queue import supervisor
-from explorer.training.seeds.loop import can_stack
+from explorer.training.seeds.loop import objection_to_vectorising
 
 MAX_SEEDS = 20
 
@@ -49,12 +49,12 @@ def siblings(run: Run) -> list[Run]:
 
 
 def create(
-    config: TrainConfig, count: int, name: str = "", group: Mapping[str, Any] | None = None, *, together: bool = True
+    config: TrainConfig, count: int, name: str = "", group: Mapping[str, Any] | None = None, *, vectorised: bool = True
 ) -> list[Run]:
     """Make a run for each of `count` seeds, from the configuration's own on; they are not queued.
 
-    Where the configuration allows it, they are computed together as one batched computation, else one after the
-    other (`explorer.training.seeds.loop.can_stack` says why). When something goes wrong, none is left behind.
+    Where the configuration allows it, they are one vectorised computation, else one after the other
+    (`explorer.training.seeds.loop.objection_to_vectorising` says why). When something goes wrong, none is left behind.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def create(
         For display, the seed is added to it.
     group : mapping, optional
         The comparison that the runs are a part of.
-    together : bool
+    vectorised : bool
         False has each computed alone even where they could be computed together.
 
     Raises
@@ -79,7 +79,7 @@ def create(
         raise ConfigError(f"The number of seeds must be 1 to {MAX_SEEDS}, not {count}.")
     seeds = [config.seed + number for number in range(count)]
     configs = [TrainConfig.parse(config.model_dump(mode="json") | {"seed": seed}) for seed in seeds]
-    batched = together and count > 1 and can_stack(config, count) is None
+    batched = vectorised and count > 1 and objection_to_vectorising(config, count) is None
     title = name or f"{config.model} on {config.dataset}"
     found: list[Run] = []
     try:

@@ -1,4 +1,4 @@
-"""Runs that are computed together: several seeds of one configuration, as one batched computation."""
+"""Runs that are computed together: several seeds of one configuration, as one vectorised computation."""
 
 from collections.abc import Sequence
 from pathlib import Path

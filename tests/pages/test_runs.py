@@ -234,7 +234,7 @@ def test_runs_that_differ_in_their_seed_alone_have_a_mean_and_a_spread(open_page
 
 
 def test_one_of_several_seeds_leads_to_the_others(open_page):
-    found = seeds.create(TrainConfig(epochs=2), 3, together=False)
+    found = seeds.create(TrainConfig(epochs=2), 3, vectorised=False)
     for run, best in zip(found, (0.80, 0.81, 0.85), strict=True):
         run.write_status(runs.Status(state="finished", epoch=2, epochs=2, best_epoch=2, best_accuracy=best))
     app = open_page("runs", chosen=found[2].id)

@@ -449,9 +449,9 @@ def test_several_seeds_are_queued_as_one_computation(open_page, queued):
     assert groups.ids(queued[0]) == [run.id for run in sorted(made, key=lambda run: run.config["seed"])]
 
 
-def seeds_of(accuracies, together=True):
+def seeds_of(accuracies, vectorised=True):
     """Make finished seeds with this validation accuracy after each of two epochs."""
-    made = seeds.create(TrainConfig(epochs=2), len(accuracies), together=together)
+    made = seeds.create(TrainConfig(epochs=2), len(accuracies), vectorised=vectorised)
     for run, (first, second) in zip(made, accuracies, strict=True):
         for epoch, accuracy in enumerate((first, second), 1):
             figures = {"train_loss": 0.5, "train_accuracy": 0.5, "validation_loss": 0.5, "learning_rate": 0.001}
@@ -482,7 +482,7 @@ def _labels(layer):
 
 
 def test_pause_and_resume_are_for_all_seeds(open_page, queued):
-    made = seeds.create(TrainConfig(epochs=2), 3, together=False)
+    made = seeds.create(TrainConfig(epochs=2), 3, vectorised=False)
     seeds.submit(made)
     app = open_page("train", run=made[1].id)
     app.button(key="watch-pause").click().run()

@@ -8,7 +8,7 @@ from explorer.data.splits import load_split
 from explorer.store.checkpoints import Classifier
 from explorer.training.adversarial import with_examples
 from explorer.training.records import Step
-from explorer.training.seeds.loop import can_stack
+from explorer.training.seeds.loop import objection_to_vectorising
 
 pytestmark = pytest.mark.usefixtures("quick")
 SPEC = catalog.get("fashion-mnist")
@@ -100,5 +100,5 @@ def test_it_defends(configure, training):
 
 
 def test_several_seeds_are_trained_one_after_the_other(configure):
-    assert can_stack(configure()) is None
-    assert "one network at a time" in can_stack(configure(adversarial=0.1))
+    assert objection_to_vectorising(configure()) is None
+    assert "one network at a time" in objection_to_vectorising(configure(adversarial=0.1))

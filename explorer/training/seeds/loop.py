@@ -1,7 +1,7 @@
-"""Several seeds of one configuration as one batched computation, each like its single run.
+"""Several seeds of one configuration as one vectorised computation, each like its single run.
 
 Every seed has its own initial weights, order of batches, augmentation and dropout masks, drawn as its single run
-draws them. All optimizers work element by element, so one on the stacked weights equals one for each seed. What a
+draws them. All optimizers work element by element, so one on the weights of all seeds equals one for each seed. What a
 product of K matrices adds up in another order than a single run differs by rounding alone. (Where batch norm makes
 a weight irrelevant, such as the bias before it, its gradient is nothing but rounding, which Adam enlarges: such
 weights may differ more, without an effect on the loss.)
@@ -36,9 +36,9 @@ from explorer.training.seeds.network import obstacle
 from explorer.training.seeds.state import SeedBatches, SeedsState
 from models.registry import build_meta
 
-__all__ = ["SeedEpochs", "SeedRecord", "SeedsState", "can_stack", "train_seeds"]
+__all__ = ["SeedEpochs", "SeedRecord", "SeedsState", "objection_to_vectorising", "train_seeds"]
 
-ENSEMBLE_BYTES = 1 << 30
+MOST_BYTES = 1 << 30
 """Seeds that would together need more than this are better trained one after the other."""
 WEIGHT_BYTES = 16
 """Memory for a weight: itself, its gradient and two values of the optimizer's."""
@@ -48,7 +48,7 @@ SeedRecord = Step | Cut | SeedEpochs | Done
 """In a `Step`, `loss` has shape (K,) and `images` counts those of one seed."""
 
 
-def can_stack(config: TrainConfig, seeds: int = 5) -> str | None:
+def objection_to_vectorising(config: TrainConfig, seeds: int = 5) -> str | None:
     """Say in plain words why several seeds of a configuration cannot be trained at once; None if they can.
 
     Parameters
@@ -79,7 +79,7 @@ def can_stack(config: TrainConfig, seeds: int = 5) -> str | None:
     if per_seed > PIECE_BYTES:
         return f"A batch of {config.batch_size:,} images is too large to be computed for several seeds at once."
     total = seeds * (per_seed + WEIGHT_BYTES * plan.parameters)
-    if total > ENSEMBLE_BYTES:
+    if total > MOST_BYTES:
         return f"{seeds} seeds at once would take about {total / 2**30:.1f} GB of memory."
     return None
 
@@ -110,11 +110,11 @@ def train_seeds(
     Raises
     ------
     ConfigError, DeviceError, DataError
-        Before the first step; also where `can_stack` gives a reason.
+        Before the first step; also where `objection_to_vectorising` gives a reason.
     RunError
         No seed is left whose loss and outputs are finite numbers.
     """
-    if reason := can_stack(config, len(seeds)):
+    if reason := objection_to_vectorising(config, len(seeds)):
         raise ConfigError(f"{reason} Train the seeds one after the other.")
     if state is None:
         state = SeedsState(config, seeds, devices.resolve(config.device))

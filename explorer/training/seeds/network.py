@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from explorer.training.seeds.passes import Passes, StackedBatchNorm, StackedDropout, StackedLinear
+from explorer.training.seeds.passes import Passes, VectorisedBatchNorm, VectorisedDropout, VectorisedLinear
 
 ELEMENTWISE = (
     nn.ReLU,
@@ -50,12 +50,12 @@ class VectorisedNetwork(nn.Module):
         self.count = count
         cut = next(position for position, layer in enumerate(network) if isinstance(layer, nn.Flatten))
         self.heads = nn.ModuleList(copy.deepcopy(network[:cut]) for _ in range(count if cut else 0))
-        self.tail = nn.Sequential(_stacked(network, cut + 1, count))
+        self.tail = nn.Sequential(_vectorised(network, cut + 1, count))
         self.passes = Passes(self.tail, bool(self.heads))
-        replaced = [value for layer in self.tail if isinstance(layer, StackedLinear) for value in layer.parameters()]
+        replaced = [value for layer in self.tail if isinstance(layer, VectorisedLinear) for value in layer.parameters()]
         self.added = [value for value in self.parameters() if all(value is not other for other in replaced)]
         """The parameters to whose gradients autograd adds; those of linear layers are replaced."""
-        self.dropouts = [layer for layer in self.tail if isinstance(layer, StackedDropout)]
+        self.dropouts = [layer for layer in self.tail if isinstance(layer, VectorisedDropout)]
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute the logits of all networks for the same images.
@@ -125,14 +125,14 @@ class VectorisedNetwork(nn.Module):
         return values.transpose(1, 2)
 
     @property
-    def _draws(self) -> list[StackedDropout]:
+    def _draws(self) -> list[VectorisedDropout]:
         return self.dropouts if self.training else []
 
     def single(self, index: int) -> dict[str, Tensor]:
         """Return views of network k's weights and buffers, by their names in the single network."""
         tensors = dict(self.heads[index].state_dict()) if self.heads else {}
         for position, layer in self.tail.named_children():
-            if isinstance(layer, StackedLinear | StackedBatchNorm | StackedDropout):
+            if isinstance(layer, VectorisedLinear | VectorisedBatchNorm | VectorisedDropout):
                 tensors |= {f"{position}.{name}": value.detach() for name, value in layer.single(index).items()}
         return tensors
 
@@ -146,7 +146,7 @@ class VectorisedNetwork(nn.Module):
 
 
 def obstacle(network: nn.Module) -> str | None:
-    """Say in plain words why networks of this architecture cannot be stacked; None if they can."""
+    """Say in plain words why networks of this architecture cannot be vectorised; None if they can."""
     if not isinstance(network, nn.Sequential):
         return "its layers are not a plain sequence"
     layers = list(network)
@@ -161,18 +161,18 @@ def obstacle(network: nn.Module) -> str | None:
     return None
 
 
-def _stacked(network: nn.Sequential, start: int, count: int) -> "OrderedDict[str, nn.Module]":
-    """Return the layers from `start` on, stacked, under their names in the single network."""
+def _vectorised(network: nn.Sequential, start: int, count: int) -> "OrderedDict[str, nn.Module]":
+    """Return the layers from `start` on, vectorised, under their names in the single network."""
     layers = OrderedDict[str, nn.Module]()
     units = next((layer.in_features for layer in network[start:] if isinstance(layer, nn.Linear)), 0)
     for name, layer in list(network.named_children())[start:]:
         if isinstance(layer, nn.Linear):
             units = layer.out_features
-            layers[name] = StackedLinear(layer, count)
+            layers[name] = VectorisedLinear(layer, count)
         elif isinstance(layer, nn.BatchNorm1d):
-            layers[name] = StackedBatchNorm(layer, count)
+            layers[name] = VectorisedBatchNorm(layer, count)
         elif isinstance(layer, nn.Dropout):
-            layers[name] = StackedDropout(layer, units)
+            layers[name] = VectorisedDropout(layer, units)
         else:
             layers[name] = layer
     return layers

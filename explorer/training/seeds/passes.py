@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class StackedLinear(nn.Module):
+class VectorisedLinear(nn.Module):
     """K linear layers."""
 
     def __init__(self, layer: nn.Linear, count: int) -> None:
@@ -34,7 +34,7 @@ class StackedLinear(nn.Module):
         return {"weight": self.weight[index], "bias": self.bias[index, :, 0]}
 
 
-class StackedBatchNorm(nn.Module):
+class VectorisedBatchNorm(nn.Module):
     """K batch norms of F units as one of K * F channels."""
 
     def __init__(self, layer: nn.BatchNorm1d, count: int) -> None:
@@ -60,7 +60,7 @@ class StackedBatchNorm(nn.Module):
         }
 
 
-class StackedDropout(nn.Module):
+class VectorisedDropout(nn.Module):
     """Multiplies by masks that were drawn beforehand, network by network, as each single one would draw them."""
 
     def __init__(self, layer: nn.Dropout, units: int) -> None:
@@ -89,7 +89,7 @@ WORTH_CUTTING = 1 << 18
 
 
 class Passes:
-    """Both passes through a sequence of stacked layers.
+    """Both passes through a sequence of vectorised layers.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Passes:
     def __init__(self, layers: nn.Sequential, further: bool) -> None:
         self.groups: list[nn.Module] = []
         """Every linear layer, and together what stands between two."""
-        for linear, some in groupby(layers, lambda layer: isinstance(layer, StackedLinear)):
+        for linear, some in groupby(layers, lambda layer: isinstance(layer, VectorisedLinear)):
             members = list(some)
             self.groups += members if linear else [nn.Sequential(*members)]
         weighted = (index for index, group in enumerate(self.groups) if any(True for _ in group.parameters()))
@@ -135,7 +135,7 @@ class Passes:
     def _lay_out(self, values: Tensor) -> Iterator["_Pass"]:
         like = values
         for index, group in enumerate(self.groups):
-            if isinstance(group, StackedLinear):
+            if isinstance(group, VectorisedLinear):
                 one = _Linear(group, like, self.further or index > self.last)
                 like = one.result
                 yield one
@@ -154,7 +154,7 @@ class _Pass(Protocol):
 class _Linear:
     """K linear layers, for values like those given: of one shape and one order in memory."""
 
-    def __init__(self, layer: StackedLinear, like: Tensor, further: bool) -> None:
+    def __init__(self, layer: VectorisedLinear, like: Tensor, further: bool) -> None:
         self.layer, weight, bias = layer, layer.weight.detach(), layer.bias.detach()
         for parameter in (layer.weight, layer.bias):
             if parameter.grad is None:

@@ -29,7 +29,7 @@ class SeedsState(TrainingState):
     seeds : tuple of int
     failures : list of str
         For each seed what went wrong; empty where all is well.
-    network, average : StackedNetwork
+    network, average : VectorisedNetwork
     loss_sum, objective_sum, correct : Tensor, shape (K,)
         Running sums over the unfinished epoch.
     """

@@ -14,7 +14,7 @@ from explorer.training.advice import advice
 from explorer.training.config import TrainConfig
 from explorer.training.plan import make_plan
 from explorer.training.presets import Preset, presets
-from explorer.training.seeds.loop import can_stack
+from explorer.training.seeds.loop import objection_to_vectorising
 from explorer.ui.experiments import filling, progress
 from explorer.ui.experiments.filling import FIELD, FIRST_FIELD, FIRST_SEEDS, KEY, MAX_SEEDS, SEEDS, SUGGESTIONS
 from explorer.ui.kit import preset_menu, run_text
@@ -212,7 +212,7 @@ def _how(document: str, field: str, other: Any, seeds: int) -> str:
     if seeds == 1:
         return ""
     config = TrainConfig.parse_json(document)
-    slow = any(can_stack(one, seeds) for one in (config, duels.rival(config, field, other)))
+    slow = any(objection_to_vectorising(one, seeds) for one in (config, duels.rival(config, field, other)))
     return f"The {seeds} seeds are computed {'one after the other' if slow else 'at once'}."
 
 

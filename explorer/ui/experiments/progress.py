@@ -280,13 +280,13 @@ def _epoch(runs: Sequence[Summary], current: Sequence[Summary]) -> str:
     return f"seed {runs.index(current[0]) + 1} of {len(runs)}, {text}"
 
 
-def left(duel_progress: DuelProgress, together: bool) -> str:
+def left(duel_progress: DuelProgress, vectorised: bool) -> str:
     """Say how long the duel will take yet, or how long it waits; empty where that cannot be told.
 
     Parameters
     ----------
     duel_progress : DuelProgress
-    together : bool
+    vectorised : bool
         Whether the seeds of a side are one computation.
     """
     if duel_progress.is_active and not duel_progress.running:
@@ -299,7 +299,7 @@ def left(duel_progress: DuelProgress, together: bool) -> str:
         return ""
     progress = sum(run.status.progress for run in duel_progress.runs) / len(duel_progress.runs)
     one_of_each = [runs[0] for runs in duel_progress.sides.values() if runs]
-    spent = sum(run.status.seconds for run in (one_of_each if together else duel_progress.runs))
+    spent = sum(run.status.seconds for run in (one_of_each if vectorised else duel_progress.runs))
     if progress < LEAST_PROGRESS or not spent:
         return ""
     lanes = sum(any(run.status.state == "running" for run in lane) for lane in duel_progress.lanes)

@@ -93,8 +93,8 @@ def _progress(duel_progress: DuelProgress) -> None:
 
 
 def _say_left(duel_progress: DuelProgress) -> None:
-    together = any(is_vectorised(runs) for runs in duel_progress.sides.values())
-    if left := progress.left(duel_progress, together):
+    vectorised = any(is_vectorised(runs) for runs in duel_progress.sides.values())
+    if left := progress.left(duel_progress, vectorised):
         st.caption(left, width="content")
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.training.seeds.passes import WORTH_CUTTING, Passes, Product, StackedLinear
+from explorer.training.seeds.passes import WORTH_CUTTING, Passes, Product, VectorisedLinear
 
 K = 3
 
@@ -18,7 +18,7 @@ def threads():
 
 
 def linear(inputs, outputs):
-    layer = StackedLinear(nn.Linear(inputs, outputs).double(), K)
+    layer = VectorisedLinear(nn.Linear(inputs, outputs).double(), K)
     for parameter in layer.parameters():
         nn.init.normal_(parameter)
     return layer

@@ -20,7 +20,7 @@ from explorer.training.plan import make_plan
 from explorer.training.queue.execution import execute
 from explorer.training.records import Cut, Done, Epoch, SeedEpochs, Step
 from explorer.training.seeds import loop as seeds_loop
-from explorer.training.seeds.loop import SeedsState, can_stack, losses_and_gradient, train_seeds
+from explorer.training.seeds.loop import SeedsState, losses_and_gradient, objection_to_vectorising, train_seeds
 from explorer.training.seeds.state import SeedBatches
 from explorer.training.state import TrainingState
 
@@ -347,16 +347,16 @@ def test_when_all_seeds_diverge_the_run_fails(configure):
 )
 def test_what_cannot_be_trained_at_once_says_why(values, words, configure):
     config = configure(**values)
-    assert words in can_stack(config)
+    assert words in objection_to_vectorising(config)
     with pytest.raises(ConfigError, match="one after the other"):
         train_seeds(config, range(5))
 
 
 def test_what_can_be_trained_at_once(configure):
-    assert can_stack(TrainConfig()) is None
-    assert can_stack(configure(model="cnn", batch_size=64, subset=2000)) is None
-    assert can_stack(configure(model="lenet", batch_size=64, subset=2000)) is None
-    assert can_stack(configure(model="lenet", batch_size=64, subset=2000), seeds=30)
+    assert objection_to_vectorising(TrainConfig()) is None
+    assert objection_to_vectorising(configure(model="cnn", batch_size=64, subset=2000)) is None
+    assert objection_to_vectorising(configure(model="lenet", batch_size=64, subset=2000)) is None
+    assert objection_to_vectorising(configure(model="lenet", batch_size=64, subset=2000), seeds=30)
 
 
 @pytest.mark.parametrize("seeds", [[], [-1], [2**31]])
