@@ -1,4 +1,4 @@
-"""Explain: which pixels decide, whether the maps can be believed, and how little it takes to fool the model."""
+"""Explain: which pixels decide, whether the maps can be believed, and how little it takes to mislead the model."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""How much it takes to fool a model: the smallest epsilon for one image, and accuracy against epsilon for many."""
+"""How much it takes to mislead a model: the smallest epsilon for one image, and accuracy against epsilon for many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lie detector: whether a map may be believed.
+"""The verdict on a map: whether it may be believed.
 
 Two questions are asked of every map. Does it change when the network forgets what it learned (`randomisation`)? And
 does the network decide by the pixels that the map calls important (`perturbation`)? A map can pass one and fail the

@@ -1,4 +1,4 @@
-"""The way from a picture to 28x28, one stage after the other."""
+"""The preparation pipeline: from a drawing or photograph to 28x28, one stage after the other."""
 
 import numpy as np
 

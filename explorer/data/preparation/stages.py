@@ -1,4 +1,4 @@
-"""The types of the way from a picture to 28x28: which steps there are, which are taken, and what each led to."""
+"""The types of the preparation pipeline: which steps there are, which are taken, and what each led to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace

@@ -1,4 +1,4 @@
-"""Attribution maps: one square for each pixel, zero in the middle of the colours."""
+"""Attribution maps, and the charts that say whether they may be believed."""
 
 from collections.abc import Sequence
 from typing import Literal

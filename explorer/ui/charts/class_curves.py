@@ -1,4 +1,4 @@
-"""What the ROC and the precision-recall chart share: lines with a legend, and a point to be dragged along one."""
+"""ROC and precision-recall charts: lines with a legend, and a point to be dragged along one."""
 
 import copy
 import json

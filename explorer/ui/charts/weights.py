@@ -1,26 +1,23 @@
 """How weights and biases are spread now, and how that moved over the epochs."""
 
-from typing import TYPE_CHECKING
-
-import altair as alt
-
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
-from explorer.ui.kit import theme
-from explorer.ui.kit.figure import Cell
-
-if TYPE_CHECKING:
-    from explorer.analysis.inside.weights_over_epochs import Movement, WeightHistogram
 import math
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.analysis.inside.filters import Filters, colour, grid
 from explorer.training.tracking.reading import HistogramSeries
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
+from explorer.ui.kit import theme
+from explorer.ui.kit.figure import Cell
 from explorer.ui.kit.images import img_tag, png
 from explorer.ui.kit.text import html_text
+
+if TYPE_CHECKING:
+    from explorer.analysis.inside.weights_over_epochs import Movement, WeightHistogram
 
 HEIGHT = 220
 BANDS = ((0, 6, 0.18), (1, 5, 0.32), (2, 4, 0.55))

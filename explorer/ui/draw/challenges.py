@@ -9,28 +9,23 @@ import numpy as np
 import streamlit as st
 
 from explorer.data.preparation.pipeline import Steps
+from explorer.data.preparation.steps import Grey
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
 from explorer.ui.draw import predictions, rounds, scoreboard
-from explorer.ui.draw.predictions import CanvasPredictions, DrawChoices, short
+from explorer.ui.draw.predictions import CanvasPredictions, DrawChoices, Model, short
 from explorer.ui.draw.rounds import RULES, TITLES, Kind, Moment, Reached, Round
-from explorer.ui.kit import answers, drawing, numbers
+from explorer.ui.kit import answers, background, drawing, numbers
+from explorer.ui.kit.background import Job
 from explorer.ui.kit.controls import segments
 from explorer.ui.kit.images import img_tag
+from explorer.ui.kit.models import classifier, computing
 from explorer.ui.kit.text import html_text, markdown
 
 if TYPE_CHECKING:
-    from explorer.analysis.adversarial.fewest_pixels import MinimalChange
-from typing import TYPE_CHECKING
-
-from explorer.data.preparation.steps import Grey
-from explorer.ui.draw.predictions import Model
-from explorer.ui.kit import background
-from explorer.ui.kit.background import Job
-from explorer.ui.kit.models import classifier, computing
-
-if TYPE_CHECKING:
     from torch import nn
+
+    from explorer.analysis.adversarial.fewest_pixels import MinimalChange
 
 
 TICK_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""Glass box: the way from the canvas or a photo to the 28x28 that the model sees, step by step."""
+"""The preparation pipeline under the heading Glass box: from canvas or photo to the 28x28 that the model sees."""
 
 from dataclasses import replace
 

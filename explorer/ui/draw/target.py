@@ -10,19 +10,13 @@ from explorer.data import catalog
 from explorer.data.preparation.steps import Grey
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
-from explorer.ui.draw.predictions import CanvasPredictions, DrawChoices, Model
+from explorer.ui.draw.predictions import CanvasPredictions, DrawChoices, Model, ModelPrediction
 from explorer.ui.kit import address, drawing, numbers
 from explorer.ui.kit.images import img_tag, map_tag
 from explorer.ui.kit.models import classifier, computing
+from explorer.ui.kit.numbers import count, many, percent, percents
 from explorer.ui.kit.text import html_text, markdown
 from explorer.ui.kit.tiles import Tile, tiles
-
-if TYPE_CHECKING:
-    from explorer.analysis.drawings.gradient_steps import GradientStep
-from typing import TYPE_CHECKING
-
-from explorer.ui.draw.predictions import ModelPrediction
-from explorer.ui.kit.numbers import count, many, percent, percents
 
 if TYPE_CHECKING:
     from explorer.analysis.drawings.gradient_steps import GradientStep

@@ -1,4 +1,4 @@
-"""What is judged: the checkpoint of the sidebar, alone or beside a second one, on its own data set or another."""
+"""What is judged, by one checkpoint or two and on which data set; and the evaluation as files."""
 
 import json
 import tempfile

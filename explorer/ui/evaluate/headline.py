@@ -1,4 +1,4 @@
-"""The figures by which an evaluation is known."""
+"""The figures by which an evaluation is known, and what they mean."""
 
 import math
 from dataclasses import dataclass

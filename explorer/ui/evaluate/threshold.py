@@ -1,5 +1,6 @@
-"""The threshold of one class: chosen with a slider or by dragging the point on the curve, and kept in the URL."""
+"""The threshold of one class: its slider, the point that is dragged on the curve, its two-by-two table."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -7,19 +8,13 @@ import streamlit as st
 
 from explorer.ui.charts.class_curves import DRAGGED, Frame, Grip, Place, visible
 from explorer.ui.kit import address
-from explorer.ui.kit.text import markdown, shorten
-
-if TYPE_CHECKING:
-    from explorer.analysis.evaluation.ranking import Ranking
-    from explorer.analysis.evaluation.thresholds import OperatingPoints
-from typing import TYPE_CHECKING
-
 from explorer.ui.kit.numbers import count, percent
-from explorer.ui.kit.text import html_text
+from explorer.ui.kit.text import html_text, markdown, shorten
 
 if TYPE_CHECKING:
     from explorer.analysis.evaluation.confusion import ClassElements
-import math
+    from explorer.analysis.evaluation.ranking import Ranking
+    from explorer.analysis.evaluation.thresholds import OperatingPoints
 
 KEY = "threshold"
 TRACK = 250

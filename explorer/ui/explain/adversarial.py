@@ -1,4 +1,4 @@
-"""The section Fooling: how small a change makes the model see another class, and how to train against it."""
+"""Adversarial images, titled Fooling: how small a change makes the model err, and how to train against it."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence

@@ -1,15 +1,15 @@
-"""The section Lie detector: whether a map follows the model, is chance, or would be the same without learning."""
+"""Faithfulness, titled Lie detector: whether a map follows the model, is chance, or would be the same untrained."""
 
 import time
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import streamlit as st
 
-from explorer.analysis.faithfulness.deletion import REPEATS, STEPS
+from explorer.analysis.faithfulness.deletion import REPEATS, STEPS, PerturbationCurves
 from explorer.analysis.faithfulness.randomisation import is_constant
-from explorer.analysis.faithfulness.verdict import CONSTANT, Examination, examine
+from explorer.analysis.faithfulness.verdict import ALIKE, CONSTANT, Examination, FaithfulnessVerdict, examine
 from explorer.ui.charts import attribution as charts
 from explorer.ui.explain import methods
 from explorer.ui.explain.choice import Question
@@ -24,10 +24,6 @@ from explorer.ui.kit.tiles import Note, Tile, tiles
 
 if TYPE_CHECKING:
     from torch import Tensor
-from typing import Literal, NamedTuple
-
-from explorer.analysis.faithfulness.deletion import PerturbationCurves
-from explorer.analysis.faithfulness.verdict import ALIKE, FaithfulnessVerdict
 
 WORK = "examination"
 AT_ONCE = 2.0

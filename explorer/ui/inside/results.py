@@ -3,23 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from explorer.data import catalog
 from explorer.data.splits import Split, load_split
 from explorer.ui.kit import cache, messages, state
-from explorer.ui.kit.state import Selection
-
-if TYPE_CHECKING:
-    from explorer.store.checkpoints import Checkpoint
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-
 from explorer.ui.kit.models import classifier, computing
+from explorer.ui.kit.state import Selection
 
 if TYPE_CHECKING:
     from explorer.analysis.evaluation.predictions import Predictions

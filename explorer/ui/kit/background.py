@@ -1,4 +1,4 @@
-"""Long computing inside a page: a button, progress with the time left, a way to stop it, and results that are kept.
+"""Long computing: a button, progress with the time left, a way to stop it, and results that are kept.
 
 The script's thread computes, a step at a time, and shows progress after each. Whatever the user presses meanwhile ends
 the thread at that point; the computing is closed, and nothing of it stays. (Inside an `st.fragment` it would not: a

@@ -1,4 +1,4 @@
-"""Parts that several pages share."""
+"""A figure with its table, picture and words, how it is enlarged, and rows of numbers."""
 
 import copy
 import csv
