@@ -13,6 +13,7 @@ from explorer.store import runs
 from explorer.store.runs import Status
 from explorer.training.queue import estimate, requests, supervisor
 from explorer.training.queue.worker import NICENESS
+from tests.conftest import fill_up
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
@@ -86,6 +87,9 @@ def test_a_life_of_supervisors(make, configure, started, home):
     assert len(started) == 1
     assert supervisor.is_alive()
 
+    # Only the server that it forks workers from has loaded PyTorch.
+    assert "libtorch" not in Path(f"/proc/{started[0].pid}/maps").read_text()
+
     # Another supervisor ends at once.
     supervisor.serve()
     assert started[0].poll() is None
@@ -124,6 +128,19 @@ def test_a_life_of_supervisors(make, configure, started, home):
     assert long.status.state == "interrupted"
     _until(lambda: last.status.state == "finished")
 
+    # The fork server is killed: its worker goes on and keeps its slot, the next one is forked by a new server.
+    supervisor.submit(long)
+    _until(lambda: long.status.state == "running")
+    epoch, worker = long.status.epoch, _holder(long.path / "lock")
+    os.kill(_parent(worker), signal.SIGKILL)
+    after = make()
+    supervisor.submit(after)
+    _until(lambda: long.status.epoch > epoch + 2)
+    assert (_holder(long.path / "lock"), requests.pending(), requests.running()) == (worker, [after.id], [long])
+    requests.stop(long)
+    _until(lambda: after.status.state == "finished")
+    assert len(started) == 1
+
     # The supervisor is killed: its worker goes on, what waits is taken by the next supervisor.
     supervisor.submit(long)
     _until(lambda: long.status.state == "running")
@@ -147,6 +164,26 @@ def test_a_life_of_supervisors(make, configure, started, home):
     assert waiting.epochs() == []
     assert requests.pending() == []
     assert (home / "supervisor.log").is_file()
+
+
+def _parent(process):
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_full_disk_is_named_and_ends_neither_worker_nor_supervisor(make, started, small_home):
+    home = small_home("8m")
+    run = make(epochs=10_000)
+    supervisor.submit(run)
+    _until(lambda: run.status.epoch >= 1)
+    filler = fill_up(home)
+    _until(lambda: run.status.state != "running")
+    assert (run.status.state, "No space left on device" in run.status.message) == ("failed", True)
+    assert started[0].poll() is None
+    filler.unlink()
+    epoch = run.status.epoch
+    supervisor.submit(run)
+    _until(lambda: run.status.epoch > epoch)
+    assert len(started) == 1
 
 
 def test_sessions_that_ask_at_once_start_one_and_its_end_leaves_no_defunct_process(started):
