@@ -87,7 +87,7 @@ def test_rejection_with_a_single_image(images):
     images([3])
     app = open_section("calibration", made([3], right=False), {"calibration": "rejection"})
     assert not app.exception
-    assert "1 of 1 images kept" in said(app)
+    assert "1 of 1 image kept" in said(app)
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
