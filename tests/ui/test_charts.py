@@ -1,5 +1,7 @@
 """What the charts hold, and that Vega-Lite's own schema accepts them."""
 
+import re
+
 import altair as alt
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from altair.utils import schemapi
 from explorer.analysis.evaluation.confusion import ConfusionMatrix
 from explorer.analysis.evaluation.predictions import Predictions
 from explorer.data.catalog import get
+from explorer.training.tracking.reading import HistogramSeries
 from explorer.ui import charts
+from explorer.ui.charts.weights import histogram_map
 from explorer.ui.kit import theme
 
 CLASSES = get("fashion-mnist").classes
@@ -107,3 +111,11 @@ def test_tables_hold_full_precision(predictions):
 def test_the_words_of_every_chart_are_read_in_its_pictures(every_chart, exported):
     for spec in every_chart.values():
         exported(spec)
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 4])
+def test_the_axis_of_epochs_names_each_of_a_few_once(exported, last):
+    epochs = tuple(range(1, last + 1))
+    series = HistogramSeries(epochs, np.array([-1.0, 0.0, 1.0]), np.full((last, 2), 0.5))
+    drawn = exported(histogram_map(series, "Weights", "weight"))
+    assert re.findall(r">(\d+)</text>", drawn)[:last] == [str(epoch) for epoch in epochs]

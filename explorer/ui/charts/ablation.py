@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, with_percents
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, whole_axis, with_percents
 from explorer.ui.kit import numbers, theme
 from explorer.ui.kit.figure import Cell
 from explorer.ui.kit.text import plain
@@ -100,7 +100,7 @@ def broken_pairs(pairs: "Sequence[Broken]", classes: Sequence[str]) -> Spec:
         for pair in pairs
     ]
     y = alt.Y("pair:N", sort=[str(row["pair"]) for row in rows], title=None, axis=alt.Axis(labelLimit=240))
-    x = alt.X("more:Q", title="images more than before", axis=alt.Axis(format=",d", tickMinStep=1))
+    x = alt.X("more:Q", title="images more than before", axis=whole_axis())
     tooltip = [alt.Tooltip(name) for name in ("pair:N", "before:Q", "after:Q")]
     bars = alt.Chart(named("pairs")).mark_bar(color=theme.colour("primaryColor")).encode(x=x, y=y, tooltip=tooltip)
     chart = bars.properties(

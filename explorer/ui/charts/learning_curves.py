@@ -29,6 +29,7 @@ from explorer.ui.charts.specs import (
     said,
     specification,
     value_axis,
+    whole_axis,
     with_percents,
 )
 from explorer.ui.kit import theme
@@ -255,7 +256,7 @@ def overlaid_curves(curves: Sequence[LearningCurve], quantity: Quantity, until: 
         said("accuracy"),
         alt.Tooltip("loss:Q", format=".3f"),
     ]
-    x = x.axis(format=",~f", tickCount=6, labelFlush=False) if by_time else x.axis(format="d", tickMinStep=1)
+    x = x.axis(format=",~f", tickCount=6, labelFlush=False) if by_time else x.axis(whole_axis())
     base = with_percents(alt.Chart(named("epochs")), "accuracy").encode(
         x=x, y=y, color=_colours(labels), tooltip=tooltip
     )
@@ -432,8 +433,9 @@ def scalar_curves(tag: str, curves: Mapping[str, ScalarSeries]) -> Spec:
         symbolType="stroke",
         symbolStrokeWidth=2.5,
     )
-    whole = alt.Axis(format=",d", tickMinStep=1, labelFlush=False)
-    x = alt.X("step:Q", title=step_name(tag), axis=whole, scale=alt.Scale(zero=False, nice=False))
+    x = alt.X(
+        "step:Q", title=step_name(tag), axis=whole_axis(labelFlush=False), scale=alt.Scale(zero=False, nice=False)
+    )
     y = alt.Y("value:Q", title=about.axis, axis=alt.Axis(format=_axis_format(about)), scale=alt.Scale(zero=False))
     colours = alt.Scale(domain=titles, range=list(theme.class_colours(len(titles))))
     dashes = alt.Scale(domain=titles, range=[list(dash) for dash in theme.class_dashes(len(titles))])

@@ -11,7 +11,17 @@ import altair as alt
 
 from explorer.analysis.evaluation.confusion import ConfusedPair
 from explorer.analysis.evaluation.mistakes import Kind, Slice, Slices
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, said, specification, targets, with_percents
+from explorer.ui.charts.specs import (
+    FIT_WIDTH,
+    PADDING,
+    Spec,
+    named,
+    said,
+    specification,
+    targets,
+    whole_axis,
+    with_percents,
+)
 from explorer.ui.kit import numbers, theme
 from explorer.ui.kit.figure import Cell
 
@@ -176,7 +186,7 @@ def _pairs(mode: theme.Mode, names: tuple[str, ...], classes: tuple[str, ...], t
     """Return the chart without its data."""
     y = _labels("place", names, "true → predicted class")
     x = alt.X("images:Q", title="images", scale=alt.Scale(domain=[0, 1.12 * top], nice=False))
-    x = x.axis(tickCount=6, tickMinStep=1, labelFlush=False, format=",d")
+    x = x.axis(whole_axis(tickCount=6, labelFlush=False))
     base = alt.Chart(named("pairs")).encode(y=y)
     stripes = base.transform_filter("datum.striped == 1").mark_rect(color=theme.colour("textColor"), opacity=0.06)
     colours = alt.Scale(domain=list(classes), range=list(theme.class_colours(len(classes))))

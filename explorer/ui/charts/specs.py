@@ -77,9 +77,20 @@ _LABELS = 36
 """Pixels reserved for the numbers of an axis, so that the plot stays where it is when they become longer."""
 
 
+def whole_axis(**settings: Any) -> alt.Axis:
+    """Return an axis of whole numbers: no mark between them, which rounded would repeat one of them.
+
+    Vega halves the steps of an axis that reaches over one or two, whatever its least step.
+    """
+    hidden: Any = {"condition": {"test": "datum.value % 1", "value": 0}, "value": 1}
+    label = "datum.value % 1 ? '' : datum.label"
+    settings = {"format": ",d", "tickMinStep": 1, "labelExpr": label, "tickOpacity": hidden} | settings
+    return alt.Axis(gridOpacity=hidden, **settings)
+
+
 def epoch_axis() -> alt.X:
     """Return the horizontal axis."""
-    axis = alt.Axis(format="d", tickMinStep=1, tickCount=10, labelFlush=False, labelPadding=4, titlePadding=2)
+    axis = whole_axis(tickCount=10, labelFlush=False, labelPadding=4, titlePadding=2)
     return alt.X("epoch:Q", title="epoch", scale=alt.Scale(nice=False), axis=axis)
 
 

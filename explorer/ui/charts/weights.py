@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from explorer.analysis.inside.filters import Filters, colour, grid
 from explorer.training.tracking.reading import HistogramSeries
-from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification
+from explorer.ui.charts.specs import FIT_WIDTH, PADDING, Spec, named, specification, whole_axis
 from explorer.ui.kit import theme
 from explorer.ui.kit.figure import Cell
 from explorer.ui.kit.images import img_tag, png
@@ -33,7 +33,7 @@ def weight_histogram(found: "WeightHistogram", title: str, axis: str) -> Spec:
         if number
     ]
     x = alt.X("low:Q", title=axis, axis=alt.Axis(format=".2~g", tickCount=6), scale=alt.Scale(nice=False, zero=False))
-    y = alt.Y("count:Q", title="number of values", axis=alt.Axis(format=",d", tickCount=5, tickMinStep=1))
+    y = alt.Y("count:Q", title="number of values", axis=whole_axis(tickCount=5))
     tooltip = [
         alt.Tooltip("low:Q", title="from", format=".3~g"),
         alt.Tooltip("high:Q", title="to", format=".3~g"),
@@ -68,8 +68,7 @@ def movement_bands(found: "Movement", chosen: int | None, title: str, axis: str)
         {"epoch": epoch, **{f"q{at}": float(value) for at, value in enumerate(found.quantiles[row])}}
         for row, epoch in enumerate(found.epochs)
     ]
-    ticks = alt.Axis(format=",d", tickMinStep=1)
-    x = alt.X("epoch:Q", title="epoch", axis=ticks, scale=alt.Scale(nice=False))
+    x = alt.X("epoch:Q", title="epoch", axis=whole_axis(), scale=alt.Scale(nice=False))
     base = alt.Chart(named("epochs")).encode(x=x)
     tooltip = [alt.Tooltip("epoch:Q", format=",d")] + [
         alt.Tooltip(f"q{at}:Q", title=name, format=".3~g")
@@ -125,7 +124,7 @@ def histogram_map(series: HistogramSeries, title: str, axis: str) -> Spec:
     largest = float(series.shares.max(initial=0.0)) or 1.0
     x_scale = alt.Scale(domain=_span(series.epochs), nice=False)
     y_scale = alt.Scale(domain=[float(series.edges[0]), float(series.edges[-1])], nice=False)
-    ticks = alt.Axis(format=",d", tickMinStep=1, labelFlush=False, grid=False)
+    ticks = whole_axis(labelFlush=False, grid=False)
     shade = alt.Color("depth:Q", scale=alt.Scale(domain=[0, 1], range=list(theme.sequential())), legend=None)
     chart = (
         alt.Chart(named("cells"))
