@@ -29,6 +29,6 @@ def test_a_mark_of_the_map_leads_to_its_image_and_units_can_be_switched_off(appl
     page.get_by_role("combobox", name="Switch off units, 0 to 511").click()
     page.keyboard.type("17")
     page.keyboard.press("Enter")
-    page.get_by_text("Recall without unit 17").wait_for()
-    page.wait_for_url("**off=17*")
+    page.get_by_text("Recall without units 0, 17").wait_for()
+    page.wait_for_url("**off=0%2C17*")
     assert [error for error in visit.errors if "404" not in error] == []

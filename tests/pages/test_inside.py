@@ -180,6 +180,28 @@ def test_ablation_counts_what_is_lost(open_page, lenet, quick):
     assert [one.key for one in app.button if one.key == "inside-stop-turns"] == []
 
 
+def test_ablation_begins_with_an_example_and_a_link_may_hold_nothing(open_page, lenet, quick):
+    app = open_page("inside", checkpoint="tiny", inside="ablate", **{"units-of": "8"})
+    assert app.multiselect(key="off-8").value == [0]
+    assert "Accuracy after" in [one.label for one in app.metric]
+    app.multiselect(key="off-8").set_value([]).run()
+    assert not app.exception
+    assert list(app.metric) == []
+    again = open_page("inside", checkpoint="tiny", inside="ablate", **{"units-of": "8", "off": app.query_params["off"]})
+    assert again.multiselect(key="off-8").value == []
+
+
+def test_what_is_saved_is_listed(open_page, lenet):
+    app = open_page("inside", checkpoint="tiny", inside="save")
+    assert not app.exception
+    table = app.dataframe[0].value
+    state = lenet.network.state_dict()
+    assert table["Name"].tolist() == list(state)
+    assert table["Values"].tolist() == [tensor.numel() for tensor in state.values()]
+    first = [name for name in state if name.split(".")[0] == next(iter(state)).split(".")[0]]
+    assert table["Name"][table["First layer"]].tolist() == first
+
+
 def _tiny():
     return imported_folder() / "tiny.safetensors"
 

@@ -89,16 +89,23 @@ def encode(checkpoint: Checkpoint, classifier: Classifier, part: Part, form: For
         return _onnx(classifier, part)
     if form == "safetensors" and part == "network":
         return encode_checkpoint(classifier.network, checkpoint.metadata)
-    tensors = _tensors(classifier, part)
+    found = tensors(classifier, part)
     if form == "safetensors":
         layer = {"part": part, "model": checkpoint.model, "mean": checkpoint.mean, "std": checkpoint.std}
-        return save(tensors, {"layer": json.dumps(layer)})
+        return save(found, {"layer": json.dumps(layer)})
     stream = io.BytesIO()
-    torch.save(tensors, stream)
+    torch.save(found, stream)
     return stream.getvalue()
 
 
-def _tensors(classifier: Classifier, part: Part) -> dict[str, Tensor]:
+def tensors(classifier: Classifier, part: Part) -> dict[str, Tensor]:
+    """Return weights, biases and running statistics by name, on the CPU, as they are written.
+
+    Raises
+    ------
+    ConfigError
+        The first layer is wanted, and no layer has weights.
+    """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.network.state_dict().items()}
     if part == "network":
         return state

@@ -12,7 +12,7 @@ from explorer.ui.kit import theme
 from explorer.ui.kit.figure import Cell
 from explorer.ui.kit.text import plain
 
-HEIGHT = 430
+HEIGHT = 420
 FIELD = "row"
 _SAW = "M-.9,-.5L-.5,-.9L0,-.4L.5,-.9L.9,-.5L.4,0L.9,.5L.5,.9L0,.4L-.5,.9L-.9,.5L-.4,0Z"
 _STAR = "M0,-1.1L.28,-.36L1.05,-.34L.44,.14L.65,.89L0,.45L-.65,.89L-.44,.14L-1.05,-.34L-.28,-.36Z"
@@ -129,7 +129,7 @@ def _rows(
 
 def _strength(pictures: Sequence[str] | None) -> dict[str, Any]:
     """Return size and opacity of the marks, which stand back where there are images."""
-    return {"size": 60, "opacity": 0.85} if pictures is None else {"size": 14, "opacity": 0.4}
+    return {"size": 75, "opacity": 1} if pictures is None else {"size": 14, "opacity": 0.4}
 
 
 def _frame(pictures: Sequence[str] | None) -> int:
@@ -151,7 +151,8 @@ def _room(points: NDArray[np.float64]) -> list[bool]:
 
 def _colours(names: Sequence[str]) -> alt.Color:
     scale = alt.Scale(domain=list(names), range=list(theme.class_colours(len(names))))
-    legend = alt.Legend(title=None, orient="bottom", columns=3, symbolOpacity=1, symbolSize=90)
+    columns = alt.ExprRef("width < 420 ? 3 : 5")
+    legend = alt.Legend(title=None, orient="bottom", columns=columns, symbolOpacity=1, symbolSize=90)
     return alt.Color("class:N", scale=scale, legend=legend)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from explorer.analysis.inside.steps import LayerCall
 
 UNITS, LAYER, SAMPLE = "off", "layer", "ablated-images"
+FIRST, NONE = "0", "none"
+"""What is switched off to begin with, so that there is something to see; and what the URL has for nothing."""
 PAIRS, NAMED = 8, 3
 """Pairs of classes and units that are listed by name."""
 NO_UNITS = (
@@ -55,7 +57,7 @@ def _units(step: "LayerCall") -> tuple[int, ...]:
     what = "maps" if step.has_maps else "units"
     slot = f"{UNITS}-{step.key}"
     if slot not in st.session_state or address.is_new(UNITS):
-        asked = address.listed(address.asked(UNITS))
+        asked = address.listed(address.asked(UNITS) or FIRST)
         st.session_state[slot] = sorted(int(name) for name in asked if address.is_row(name, step.units))
     chosen = st.multiselect(
         f"Switch off {what}, 0 to {count(step.units - 1)}",
@@ -66,7 +68,7 @@ def _units(step: "LayerCall") -> tuple[int, ...]:
         help="Their output is set to zero, for every image and at every place.",
     )
     units = tuple(sorted(int(unit) for unit in chosen))
-    address.keep({UNITS: address.joined(units)}, {UNITS: ""})
+    address.keep({UNITS: address.joined(units) or NONE}, {UNITS: FIRST})
     return units
 
 

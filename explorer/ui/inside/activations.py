@@ -137,7 +137,7 @@ def _bar(name: str, value: float, largest: float) -> str:
     side = f"margin-left:{9 if value > 0 else 9 - share:.2f}rem;width:{share:.2f}rem"
     bar = f'<div style="{side};height:.75rem;background:{fill}"></div>'
     number = f'<td style="text-align:right;font-variant-numeric:tabular-nums">{pictures.text(value)}</td>'
-    return f'<tr><td>{html_text(name)}</td>{number}<td style="width:18rem">{bar}</td></tr>'
+    return f'<tr><td style="white-space:nowrap">{html_text(name)}</td>{number}<td style="width:18rem">{bar}</td></tr>'
 
 
 def _one(one: "Activation", subject: InspectedModel) -> None:

@@ -21,6 +21,7 @@ WORDS: "dict[Format, tuple[str, str]]" = {
     "pt": ("PyTorch .pt", "A state dict: `network.load_state_dict(torch.load(file, weights_only=True))`."),
     "onnx": ("ONNX", "The computation itself, for ONNX Runtime and others: pixels in [0, 1] in, normalisation inside."),
 }
+PARTS: "dict[Part, str]" = {"network": "Whole network", "first-layer": "First layer"}
 
 
 @section
@@ -28,27 +29,26 @@ def show(subject: InspectedModel) -> None:
     """Offer the files."""
     from explorer.analysis.inside import saving
 
-    step = saving.first_layer(classifier(subject.checkpoint))
-    parts: list[tuple[Part, str]] = [
-        ("network", f"The whole network: {numbers.count(subject.checkpoint.parameters)} weights and biases"),
-        ("first-layer", f"The first layer alone: {step.title}"),
-    ]
-    for place, (part, title) in zip(st.columns(2, gap="large"), parts, strict=True):
-        with place:
-            st.markdown(f"**{markdown(title)}**")
-            for form in saving.ENDINGS:
-                _offer(subject, part, form)
-    if not saving.can_write_onnx():
-        st.caption(f":material/info: {markdown(saving.MISSING)}")
-    st.caption(_words(subject))
+    files, contents = st.columns(2, gap="large")
+    with files:
+        for form in saving.ENDINGS:
+            label, meaning = WORDS[form]
+            st.markdown(f"**{label}**  \n:small[{meaning}]")
+            with st.container(horizontal=True, gap="small"):
+                for part in PARTS:
+                    _offer(subject, part, form)
+        if not saving.can_write_onnx():
+            st.caption(f":material/info: {markdown(saving.MISSING)}")
+        st.caption(_words(subject))
+    with contents:
+        _contents(subject)
 
 
 def _offer(subject: InspectedModel, part: "Part", form: "Format") -> None:
     from explorer.analysis.inside import saving
 
-    label, meaning = WORDS[form]
     st.download_button(
-        label,
+        f"{PARTS[part]}, {saving.ENDINGS[form]}",
         partial(_encode, subject, part, form),
         f"{_stem(subject)}-{part}{saving.ENDINGS[form]}",
         "application/octet-stream",
@@ -57,7 +57,29 @@ def _offer(subject: InspectedModel, part: "Part", form: "Format") -> None:
         icon=":material/download:",
         disabled=form == "onnx" and not saving.can_write_onnx(),
     )
-    st.caption(meaning)
+
+
+def _contents(subject: InspectedModel) -> None:
+    """List the tensors, and say which of them are the first layer's."""
+    from explorer.analysis.inside import saving
+
+    model = classifier(subject.checkpoint)
+    whole, first = (saving.tensors(model, part) for part in PARTS)
+    values = numbers.count(sum(tensor.numel() for tensor in whole.values()))
+    st.markdown(f"**What is in them: {numbers.many(len(whole), 'tensor')}, {values} numbers**")
+    rows = [
+        {
+            "Name": name,
+            "Shape": " × ".join(map(str, tensor.shape)) or "one number",
+            "Values": tensor.numel(),
+            "First layer": name in first,
+        }
+        for name, tensor in whole.items()
+    ]
+    columns = {"Values": st.column_config.NumberColumn(format="localized")}
+    st.dataframe(
+        rows, hide_index=True, column_config=columns, height=min(460, 36 * len(rows) + 38), key="inside-tensors"
+    )
 
 
 def _encode(subject: InspectedModel, part: "Part", form: "Format") -> bytes:
