@@ -182,3 +182,9 @@ def test_nothing_breaks_without_images():
         spec = slices_chart(Slices.from_predictions(empty, kind, IMAGES[:0]), float("nan"))
         assert all(row["rate"] is None for row in spec["datasets"]["parts"])
     assert pairs_chart([], CLASSES)["datasets"]["pairs"] == []
+
+
+def test_the_label_of_the_target_stands_behind_its_frame():
+    for shares in ([0.9, 0.1], [0.2, 0.8]):
+        rows = response_chart(["a", "b"], {"A": shares}, 0)["datasets"]["bars"]
+        assert [row["end"] for row in rows] == [1.0, shares[1]]

@@ -90,7 +90,7 @@ def response_chart(
     logits : bool
         The outputs are logits, of which the target says nothing: its class is marked at the axis only.
     """
-    rows = _rows(classes, outputs, logits)
+    rows = _rows(classes, outputs, logits, target)
     values = [0.0, *(row["value"] for row in rows)]
     low, high = min(values), max(values)
     room = 0.3 * (high - low) or 1.0
@@ -153,14 +153,20 @@ def response_table(
     return header, rows
 
 
-def _rows(classes: Sequence[str], outputs: Mapping[str, Sequence[float]], logits: bool) -> list[dict[str, Any]]:
+def _rows(
+    classes: Sequence[str], outputs: Mapping[str, Sequence[float]], logits: bool, target: int | None
+) -> list[dict[str, Any]]:
+    """Return the bars; `end` is where their label stands, behind the target's frame where there is one."""
     rows = []
     for model, values in outputs.items():
         for number, name in enumerate(classes):
             value = float(values[number])
             label = f"{value:+.2f}" if logits else numbers.percent(value)
             place = {"place": f"{number}", "class": name, "model": model}
-            rows.append(place | {"value": value, "end": max(0.0, value), "label": label})
+            rows.append(
+                place
+                | {"value": value, "end": 1.0 if number == target and not logits else max(0.0, value), "label": label}
+            )
     return rows
 
 
