@@ -123,7 +123,7 @@ def test_from_a_cell_to_its_images_to_one_of_them_and_back(application, logits, 
     becomes(page, named, lambda found: found.startswith("Shirt → T-shirt/top"))
     styles = tiles(page).evaluate_all(PICTURES)
     assert styles == [["84px", "84px", "pixelated", f"{-84 * k}px"] for k in range(24)]
-    assert page.get_by_role("button", name=re.compile(r"^Shirt ×\s*T-shirt/top \d+\.\d%\s*, wrong$")).count()
+    assert page.get_by_role("button", name=re.compile(r"^Shirt ×\s*T-shirt.top \d+\.\d%\s*, wrong$")).count()
 
     tiles(page).first.focus()
     page.keyboard.press("ArrowRight")
