@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,3 +79,12 @@ def test_a_choice_in_a_chart_that_cannot_be_read_counts_as_none(session):
     chosen = next(one.vega_lite_chart.id for one in charts if one.vega_lite_chart.id)
     for value in STATES:
         assert session.run("evaluate", WidgetState(id=chosen, string_value=value)) == []
+
+
+def test_a_class_that_comes_at_once_is_answered(application):
+    def visit(number):
+        with opened(application) as session:
+            return session.run("runs" if number % 2 else "train") + session.run("evaluate")
+
+    with ThreadPoolExecutor(30) as students:
+        assert list(students.map(visit, range(30))) == [[]] * 30
