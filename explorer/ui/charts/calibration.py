@@ -148,7 +148,6 @@ def _rows(found: Reliability, chosen: int | None) -> list[dict[str, Any]]:
     return rows
 
 
-COVERAGE_HEIGHT = 240
 PERCENTS = range(1, 101)
 
 
@@ -210,7 +209,7 @@ def _coverage_chart(mode: theme.Mode, names: tuple[str, ...], low: float) -> Spe
     )
     chart = chart.properties(
         title="Accuracy when the least certain are rejected",
-        height=COVERAGE_HEIGHT,
+        height=HEIGHT,
         autosize=FIT_WIDTH,
         padding=PADDING,
     )

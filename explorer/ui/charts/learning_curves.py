@@ -210,7 +210,6 @@ MAX_RUNS = 8
 """More curves than that are not told apart."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 HEIGHT = 250
-COMPARISON_TRAINING, COMPARISON_VALIDATION = "training", "validation"
 SHORT = 20
 """Characters of a label of which two stand side by side in a legend."""
 
@@ -260,15 +259,13 @@ def overlaid_curves(curves: Sequence[LearningCurve], quantity: Quantity, until: 
     base = with_percents(alt.Chart(named("epochs")), "accuracy").encode(
         x=x, y=y, color=_colours(labels), tooltip=tooltip
     )
-    dashes = alt.Scale(domain=[COMPARISON_TRAINING, COMPARISON_VALIDATION], range=[[4, 3], [1, 0]])
-    widths = alt.Scale(domain=[COMPARISON_TRAINING, COMPARISON_VALIDATION], range=[1.2, 2])
+    dashes = alt.Scale(domain=[TRAINING, VALIDATION], range=[[4, 3], [1, 0]])
+    widths = alt.Scale(domain=[TRAINING, VALIDATION], range=[1.2, 2])
     lines = base.mark_line().encode(
         strokeDash=alt.StrokeDash("images:N", scale=dashes, legend=None),
         strokeWidth=alt.StrokeWidth("images:N", scale=widths, legend=None),
     )
-    points = base.transform_filter(f"datum.images == '{COMPARISON_VALIDATION}'").mark_point(
-        filled=True, opacity=1, size=34
-    )
+    points = base.transform_filter(f"datum.images == '{VALIDATION}'").mark_point(filled=True, opacity=1, size=34)
     seeds = alt.Chart(named("seeds")).mark_line(strokeWidth=1, strokeOpacity=0.45)
     seeds = seeds.encode(x=x, y=y, color=_colours(labels), detail="seed:N", tooltip=tooltip)
     several = [
@@ -276,7 +273,7 @@ def overlaid_curves(curves: Sequence[LearningCurve], quantity: Quantity, until: 
         for curve in curves
         for number, one in enumerate(curve.seeds)
         for row in _rows(curve.label, one)
-        if row["images"] == COMPARISON_VALIDATION
+        if row["images"] == VALIDATION
     ]
     chart = alt.layer(*([seeds] if several else []), lines, points.encode(shape=_shapes(labels)))
     title = f"{quantity.capitalize()} by {'time' if by_time else 'epoch'} (dashed: training images)"
@@ -347,7 +344,7 @@ def _rows(label: str, epochs: Sequence[Mapping[str, Any]]) -> Rows:
             "loss": line[f"{key}_loss"],
         }
         for line in epochs
-        for images, key in ((COMPARISON_TRAINING, "train"), (COMPARISON_VALIDATION, "validation"))
+        for images, key in ((TRAINING, "train"), (VALIDATION, "validation"))
         if line[f"{key}_loss"] is not None
     ]
 
