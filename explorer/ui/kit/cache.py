@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from explorer.analysis.evaluation.predictions import Predictions
-    from explorer.analysis.evaluation.roc import RocCurves
     from explorer.store.checkpoints import Checkpoint
 
 
@@ -92,20 +91,6 @@ def _predictions(digest: str, checksum: str, dataset: str, split: str, _chosen: 
         return stored
     with computing():
         return Predictions.compute(_chosen, images, classifier(_chosen))
-
-
-def roc_curves(selection: Selection) -> "RocCurves":
-    """Return the ROC curves of the predictions."""
-    found = predictions(selection)
-    return _roc_curves(found.checkpoint, datasets.get(found.dataset).checksum, found.split, found)
-
-
-@st.cache_data(max_entries=24, show_spinner=False)
-def _roc_curves(digest: str, checksum: str, split: str, _found: "Predictions") -> "RocCurves":
-    from explorer.analysis.evaluation.roc import RocCurves
-
-    with computing():
-        return RocCurves.from_predictions(_found)
 
 
 def probabilities(selection: Selection, image: NDArray[np.uint8]) -> NDArray[np.float64]:
