@@ -1,6 +1,7 @@
 """One long test with real processes: a supervisor takes seconds to start."""
 
 import os
+import random
 import signal
 import sys
 import threading
@@ -8,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from explorer.store import runs
+from explorer.store.checkpoints import load_checkpoint
 from explorer.store.runs import Status
 from explorer.training.queue import estimate, requests, supervisor
 from explorer.training.queue.worker import NICENESS
@@ -168,6 +171,26 @@ def test_a_life_of_supervisors(make, configure, started, home):
 
 def _parent(process):
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_supervisors_that_are_killed_at_any_moment_lose_no_run_and_change_none(make, started):
+    requests.set_slots(1)
+    values = {"epochs": 2, "subset": 2000, "batch_size": 8}
+    some = [make(**values) for _ in range(2)]
+    draws = random.Random(7)
+    for run in some:
+        supervisor.submit(run)
+        _until(supervisor.is_alive)
+        time.sleep(draws.uniform(0, 1))
+        started[-1].kill()
+        started[-1].wait()
+        _until(lambda: not supervisor.is_alive())
+    supervisor.ensure()
+    _until(lambda: all(run.status.state == "finished" for run in some))
+    weights = [load_checkpoint(run.weights(2)).classifier().network.state_dict() for run in some]
+    assert all(torch.equal(tensor, other[name]) for other in weights[1:] for name, tensor in weights[0].items())
+    assert [[line["epoch"] for line in run.epochs()] for run in some] == [[1, 2]] * 2
+    assert requests.pending() == []
 
 
 def test_a_full_disk_is_named_and_ends_neither_worker_nor_supervisor(make, started, small_home):
