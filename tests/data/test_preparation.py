@@ -311,6 +311,15 @@ def test_few_digits_of_the_set_are_fitted():
     assert 0 < np.mean(changed) < 0.06
 
 
+def test_the_widths_are_those_of_the_digits_of_the_set():
+    digits = [Image.fromarray(image).resize((280, 280), 3) for image in load_split("mnist", "train").images[::54]]
+    widths = np.array([width(digit[ink_box(digit, 0.2)]) for digit in map(np.asarray, digits)])
+    assert 0.95 <= np.mean(widths <= THICK) < 0.97
+    assert np.mean(widths <= FITTING) == pytest.approx(0.91, abs=0.02)
+    assert np.mean(widths >= THIN) > 0.99
+    assert np.median(widths) == pytest.approx(USUAL, abs=0.1)
+
+
 def test_a_broad_brush_is_made_as_wide_as_a_pen():
     broad = drawn(width=56)
     broad = broad[ink_box(broad)]

@@ -204,3 +204,33 @@ def test_an_upload_that_is_none_of_these_is_said_to_be(open_page, run, page):
         assert not app.exception
         assert ("None of these?" in said(app)) is strange
         assert ("looks like something the model knows" in said(app)) is not strange
+
+
+def test_a_part_of_a_picture_is_judged_as_if_it_were_all():
+    noise = np.zeros((200, 300), np.uint8)
+    noise[150:, 200:] = 255  # something else beside the shoe
+    part = np.full((200, 200), 255, np.uint8)
+    part[60:140, 40:150] = 30
+    whole = np.concatenate([part, noise], axis=1)
+    given = image_picker.prepared(encoded(Image.fromarray(whole)), "x", "fashion-mnist", (0, 200, 0, 200))
+    alone = image_picker.prepared(encoded(Image.fromarray(part)), "x", "fashion-mnist")
+    assert np.array_equal(given.image, alone.image)
+    assert np.array_equal(given.original, alone.original)
+    assert not np.array_equal(
+        image_picker.prepared(encoded(Image.fromarray(whole)), "x", "fashion-mnist").image, alone.image
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "box"),
+    [
+        ((0, 100), (0, 100), (0, 50, 0, 400)),
+        ((10, 60), (25, 75), (5, 30, 100, 300)),
+        ((100, 100), (0, 0), (42, 50, 0, 8)),
+    ],
+)
+def test_the_box_is_that_of_the_sliders_and_never_too_small(monkeypatch, rows, columns, box):
+    picture = np.zeros((50, 400), np.uint8)
+    keys = image_picker._edges(picture)
+    monkeypatch.setattr(image_picker.st, "session_state", dict(zip(keys, (rows, columns), strict=True)))
+    assert image_picker.cropped(picture) == box

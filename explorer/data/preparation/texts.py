@@ -122,7 +122,7 @@ def stroke(taken: bool, before: float, after: float) -> str:
     measured = f"Where the longer side is 20 pixels, the stroke is {before:.1f} wide"
     if after == before:
         if THIN <= before <= THICK:
-            return f"{measured}: no wider than in 95 of 100 digits of MNIST and no thinner than in 99; it stays so."
+            return f"{measured}. Of 100 digits of MNIST 95 are at most {THICK} wide and 99 at least {THIN}; it stays."
         other = "wider than in 95" if before > THICK else "thinner than in 99"
         return f"{measured}, {other} of 100 digits of MNIST; it stays so, as it is too small, or would tear or close."
     if after < before:

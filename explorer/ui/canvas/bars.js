@@ -1,6 +1,11 @@
 // Probabilities as bars: a row for each class, in it a cell for each model.
 
-const percent = (share) => `${(100 * share).toFixed(1)}%`;
+// As numbers.percent: what is neither none nor all is not rounded to that.
+const percent = (share) => {
+  if (share > 0 && share < 0.0005) return "<0.1%";
+  if (share < 1 && share >= 0.9995) return ">99.9%";
+  return `${(100 * share).toFixed(1)}%`;
+};
 
 class Bars {
   constructor(section) {

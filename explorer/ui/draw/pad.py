@@ -93,6 +93,7 @@ def _verdict(choices: DrawChoices, seen: CanvasPredictions) -> None:
     """Show what the models see, say what they take it for, and whether it is anything at all."""
     picture = img_tag(seen.image, SCALE, "The drawing as the model sees it")
     st.html(f'{picture}<div style="font-size:.85rem;padding-top:.3rem">{html_text(_caption())}</div>')
+    start.crop(choices.dataset)
     st.markdown("\n\n".join(_said(choices, seen)))
 
 

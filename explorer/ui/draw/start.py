@@ -1,6 +1,7 @@
 """Start from: nothing, an image of the set, the mean of a class, a photo, the camera or the clipboard."""
 
 import random
+from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -9,10 +10,11 @@ import streamlit as st
 
 from explorer.data.preparation.pictures import LARGEST_FILE
 from explorer.data.preparation.pipeline import prepare_photo, read_picture
+from explorer.data.preparation.steps import Pixels
 from explorer.data.splits import load_split
 from explorer.errors import ExplorerError
 from explorer.ui.draw import predict, predictions
-from explorer.ui.kit import address, drawing, numbers
+from explorer.ui.kit import address, drawing, image_picker, numbers
 from explorer.ui.kit.text import markdown, plain, shorten
 
 IMAGE = "image"
@@ -67,6 +69,7 @@ def menu(dataset: str, split: str, classes: tuple[str, ...], target: int | None)
     if not place.open:
         return
     with place:
+        _show_problem()
         st.button("Nothing: empty the canvas", icon=":material/delete:", width="stretch", on_click=_put_nothing)
         kinds = [OF_CLASS, BY_NUMBER, PHOTO, LIVE]
         kind = st.segmented_control("Start from", kinds, default=OF_CLASS, required=True, key=KIND, wrap=True)
@@ -81,7 +84,12 @@ def menu(dataset: str, split: str, classes: tuple[str, ...], target: int | None)
 
 
 def show_problem() -> None:
-    """Show what was wrong with the last thing that was to be put on the canvas."""
+    """Show what was wrong with the last thing that was to be put on the canvas, where the open menu does not."""
+    if not st.session_state.get(MENU):
+        _show_problem()
+
+
+def _show_problem() -> None:
     if problem := st.session_state.get(_PROBLEM):
         st.error(markdown(problem), icon=":material/error:")
 
@@ -95,6 +103,13 @@ def take_pasted(content: bytes, dataset: str) -> None:
         Nothing can be made of it.
     """
     _put_photo(content, "The pasted picture", dataset)
+
+
+def crop(dataset: str) -> None:
+    """Let the user crop the picture that the canvas shows, as long as nobody has drawn on it."""
+    found = drawing.origin()
+    if found is not None and found.whole is not None:
+        image_picker.crop(found.whole, lambda whole: _attempt(_put_cropped, whole, found.title, dataset))
 
 
 def ask_for_upload() -> None:
@@ -199,18 +214,29 @@ def _put_mean(dataset: str, split: str, label: int, classes: tuple[str, ...]) ->
 def _put_file(key: str, dataset: str) -> None:
     file = st.session_state.get(key)
     if file is None:
+        st.session_state.pop(_PROBLEM, None)
         return
     name = "The camera's picture" if key == CAMERA else shorten(plain(file.name), 60)
+    _attempt(_put_photo, file.getvalue(), name, dataset)
+
+
+def _attempt(put: Callable[..., None], *given: object) -> None:
+    """Put something on the canvas; what is wrong with it is shown by the whole page."""
     try:
-        _put_photo(file.getvalue(), name, dataset)
+        put(*given)
     except ExplorerError as error:
         st.session_state[_PROBLEM] = str(error)
+    predictions.ask()
 
 
 def _put_photo(content: bytes, name: str, dataset: str) -> None:
-    photo = read_picture(content, name)
-    image = prepare_photo(photo, dataset).image
-    drawing.begin(image, name, photo=photo)
+    _put_cropped(read_picture(content, name), name, dataset)
+
+
+def _put_cropped(whole: Pixels, name: str, dataset: str) -> None:
+    top, bottom, left, right = image_picker.cropped(whole)
+    photo = np.ascontiguousarray(whole[top:bottom, left:right])
+    drawing.begin(prepare_photo(photo, dataset).image, name, photo=photo, whole=whole)
     _done()
 
 

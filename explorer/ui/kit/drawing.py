@@ -29,6 +29,8 @@ class Origin:
         Its true class, where that is known.
     photo : uint8 ndarray (H, W) or (H, W, 3), or None
         The picture that the 28x28 image was made from, where the user brought one.
+    whole : uint8 ndarray (H, W) or (H, W, 3), or None
+        The same before it was cropped.
     shown : uint8 ndarray (280, 280)
         The canvas as it was then.
     """
@@ -37,24 +39,31 @@ class Origin:
     link: str
     label: int | None
     photo: Pixels | None
+    whole: Pixels | None
     shown: Grey
 
 
 def begin(
-    image: Grey | None, title: str = "", link: str = "", label: int | None = None, photo: Pixels | None = None
+    image: Grey | None,
+    title: str = "",
+    link: str = "",
+    label: int | None = None,
+    photo: Pixels | None = None,
+    whole: Pixels | None = None,
 ) -> None:
     """Put a 28x28 image on the canvas, or empty it; Undo brings back what was there.
 
     Parameters
     ----------
     image : uint8 ndarray (28, 28) or None
-    title, link, label, photo
+    title, link, label, photo, whole
         As in `Origin`.
     """
     canvas.load(CANVAS, image)
     st.session_state[_BEGINNINGS] = beginnings() + 1
     drawing = canvas.current(CANVAS)
-    st.session_state[_ORIGIN] = None if drawing is None else Origin(title, link, label, photo, drawing.pixels)
+    shown = None if drawing is None else drawing.pixels
+    st.session_state[_ORIGIN] = None if shown is None else Origin(title, link, label, photo, whole, shown)
 
 
 def beginnings() -> int:
