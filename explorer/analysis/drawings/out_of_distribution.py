@@ -277,13 +277,13 @@ class OutOfDistributionDetector:
 
     Attributes
     ----------
-    usual : mapping of str to Usual
+    usual : mapping of str to UsualScores
         Each measure of the validation images.
-    scores : Usual
+    scores : UsualScores
         Of the validation images.
     threshold : float
         The score that the chosen share of the validation images does not exceed.
-    memory : Memory or None
+    memory : ReferenceSet or None
     """
 
     usual: Mapping[str, UsualScores]
@@ -308,7 +308,7 @@ class OutOfDistributionDetector:
         images : ndarray, optional
             uint8, shape (N, H, W): the same images, to measure them too; of more than 2,000, so many of every class
             in proportion are judged.
-        memory : Memory, optional
+        memory : ReferenceSet, optional
             Training images to measure distances from; without them the energy alone is judged.
         share : float
             How many of the validation images are to count as known.
@@ -402,7 +402,7 @@ def sample(
     Parameters
     ----------
     checkpoint, dataset, classifier
-        As for `Detector.of`.
+        As for `OutOfDistributionDetector.of`.
     gate : callable
         Returns a context manager for the computation, where predictions are not stored.
 

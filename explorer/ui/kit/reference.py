@@ -54,7 +54,7 @@ class Known:
 
     Attributes
     ----------
-    detector : Detector
+    detector : OutOfDistributionDetector
     confidence : ndarray
         float64, shape (N,): probability of the predicted class of each of them.
     correct : ndarray
