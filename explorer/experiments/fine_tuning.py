@@ -28,7 +28,7 @@ from explorer.training.initial import initial_checkpoint
 if TYPE_CHECKING:
     from torch import nn
 
-    from explorer.data.own.set import OwnSet
+    from explorer.data.own.sets import OwnSet
 
 EPOCHS = 20
 REHEARSED = 1_000

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from explorer.data import catalog, idx
 from explorer.data.own import files, sets
-from explorer.data.own import set as own_set
+from explorer.data.own import sets as own_set
 from explorer.data.own.export import FEWEST, publish, to_idx, to_npz, to_png
 from explorer.data.splits import SPLITS, load_split
 from explorer.errors import DataError

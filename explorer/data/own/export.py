@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from explorer.data import catalog
-from explorer.data.own.set import OwnSet
+from explorer.data.own.sets import OwnSet
 from explorer.data.splits import Split, load_split, stratify
 from explorer.errors import DataError
 from explorer.files import write_bytes, write_json

@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.data.own import export, sets
 from explorer.data.own.export import FEWEST, TEST, VALIDATION, Download
-from explorer.data.own.set import OwnSet
+from explorer.data.own.sets import OwnSet
 from explorer.data.preparation.steps import Grey
 from explorer.errors import ExplorerError
 from explorer.experiments import fine_tuning as study

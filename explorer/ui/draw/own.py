@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from explorer.data.own import sets
-from explorer.data.own.set import MAX_NAME, OwnSet, SetChange
+from explorer.data.own.sets import MAX_NAME, OwnSet, SetChange
 from explorer.data.preparation.steps import Grey
 from explorer.errors import DataError, ExplorerError
 from explorer.ui.draw import predictions as draw_predictions
