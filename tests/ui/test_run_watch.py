@@ -21,7 +21,7 @@ from explorer.ui.train import watch
 
 SCRIPT = """
 import streamlit as st
-from explorer.ui import run_watch
+from explorer.ui.train import watch as run_watch
 view = run_watch.choose_view()
 st.caption(f"view {view}")
 run = run_watch.choose()
@@ -31,7 +31,7 @@ if run:
 WATCHED = """
 import streamlit as st
 from explorer.store import runs
-from explorer.ui import run_watch
+from explorer.ui.train import watch as run_watch
 run_id = st.query_params["run"]
 run_watch.watch(runs.Run(run_id, runs.folder() / run_id))
 """

@@ -169,7 +169,7 @@ def test_a_hundred_thousand_lines_are_thinned_evenly_and_stay_where_they_are(pat
     kept = [line for line in before.lines if line["kind"] == "step"]
     assert steps[: len(kept)] == kept
     assert len(kept) >= STEP_MARKS // 2
-    assert len(epochs) <= EPOCH_MARKS + 2 == charts.curves.MAX_EPOCHS
+    assert len(epochs) <= EPOCH_MARKS + 2 == charts.learning_curves.MAX_EPOCHS
     assert (epochs[0], epochs[-1]) == (1, 1000)
     assert history.best["epoch"] == 1000
 

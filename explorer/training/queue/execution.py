@@ -175,11 +175,12 @@ class _Execution:
             if not seeds and not state.step:
                 control.begin_epoch(state.epoch + 1)
         self.records = self._train(config, state)
+        configs = [config.model_copy(update={"seed": run.config.get("seed", config.seed)}) for run in self.members]
         self.places: list[WrittenState] = [
-            state.seed(run.config["seed"]) if isinstance(state, SeedsState) else state for run in self.members
+            state.seed(one.seed) if isinstance(state, SeedsState) else state for one in configs
         ]
-        for run, writer, at in zip(self.members, self.writers, self.places, strict=True):
-            writer.position(config.model_copy(update={"seed": run.config["seed"]}), at, devices.title(device))
+        for one, writer, place in zip(configs, self.writers, self.places, strict=True):
+            writer.position(one, place, devices.title(device))
 
     def _train(self, config: TrainConfig, state: TrainingState) -> Iterator[Record | SeedEpochs]:
         cut = next((control.cut for control in self.controls if control.cut), None)
