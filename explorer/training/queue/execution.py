@@ -179,8 +179,8 @@ class _Execution:
         self.places: list[WrittenState] = [
             state.seed(one.seed) if isinstance(state, SeedsState) else state for one in configs
         ]
-        for one, writer, place in zip(configs, self.writers, self.places, strict=True):
-            writer.position(one, place, devices.title(device))
+        for one, writer, at in zip(configs, self.writers, self.places, strict=True):
+            writer.position(one, at, devices.title(device))
 
     def _train(self, config: TrainConfig, state: TrainingState) -> Iterator[Record | SeedEpochs]:
         cut = next((control.cut for control in self.controls if control.cut), None)
